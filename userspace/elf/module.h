@@ -1,0 +1,74 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct hp_err;
+
+/*
+ * Immutable index of one ELF file: its function symbols, load segments and a few facts. Built in a
+ * sandboxed child process that alone touches libelf and the demangler (architecture 4.7, trap:T5): the
+ * child has caps on memory and time, a crash or time-out there is an error here, and what it hands
+ * back is validated before use. Addresses are link-time virtual addresses (p_vaddr space).
+ * Refcounted with atomics; any thread may read.
+ */
+struct hp_module;
+
+enum hp_sym_flags {
+	HP_SYM_LOCAL = 1 << 0,	/* STB_LOCAL */
+	HP_SYM_DYNAMIC = 1 << 1, /* known from .dynsym only */
+	HP_SYM_IFUNC = 1 << 2,	/* address of a resolver, not of the code (trap:T6) */
+	HP_SYM_COLD = 1 << 3,	/* a .cold block: attribution only, no function entry (trap:T7) */
+};
+
+struct hp_sym {
+	uint64_t addr;
+	uint64_t size;	 /* never 0: derived from the next symbol or the section's end where ELF has none */
+	const char *name; /* demangled, valid UTF-8, suffixes .part.N .constprop.N .isra.N .llvm.N removed */
+	uint32_t flags;
+	uint32_t aliases; /* how many other names this address has (trap:T8) */
+};
+
+struct hp_segment {	/* one executable PT_LOAD */
+	uint64_t vaddr;
+	uint64_t offset;
+	uint64_t filesz;
+};
+
+enum hp_module_trait {
+	HP_MODULE_GO = 1 << 0,	     /* Go build info or .gopclntab (trap:U4) */
+	HP_MODULE_FIBERS = 1 << 1,   /* brpc/bthread, boost.context, greenlet, libco ... symbols (trap:U4) */
+	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab: functions from .dynsym only */
+	HP_MODULE_RUST = 1 << 3,
+	HP_MODULE_STATIC = 1 << 4,   /* no PT_INTERP and no PT_DYNAMIC, or static-pie */
+};
+
+/*
+ * Index of the open file @fd (any offset; not closed). @name is for messages and hp_module_name().
+ * 0, -ENOEXEC (not ELF, or not for this machine: 32-bit, other architecture), -EBADMSG (malformed),
+ * -E2BIG (over the caps), -ETIMEDOUT, -ENOMEM; *@err has the sentence. Blocks up to 10 s: never on
+ * the engine thread.
+ */
+int hp_module_load(int fd, const char *name, struct hp_module **ret_module, struct hp_err *err);
+struct hp_module *hp_module_ref(struct hp_module *module);
+void hp_module_free(struct hp_module *module); /* drops one reference; NULL is fine */
+HP_DEFINE_AUTO(hp_module)
+
+const char *hp_module_name(const struct hp_module *module);
+uint32_t hp_module_traits(const struct hp_module *module); /* HP_MODULE_* */
+const char *hp_module_build_id(const struct hp_module *module); /* hex, "" if none */
+
+/* Symbols sorted by address, one per address (preferred name first: global, then weak, then local). */
+size_t hp_module_nsyms(const struct hp_module *module);
+void hp_module_sym(const struct hp_module *module, size_t i, struct hp_sym *ret_sym); /* i < nsyms */
+/* The symbol whose [addr, addr + size) holds @vaddr. */
+bool hp_module_find(const struct hp_module *module, uint64_t vaddr, struct hp_sym *ret_sym);
+
+size_t hp_module_nsegments(const struct hp_module *module);
+const struct hp_segment *hp_module_segment(const struct hp_module *module, size_t i);
+/* trap:T4: file offset = vaddr - p_vaddr + p_offset of the segment that holds it. False: in none. */
+bool hp_module_offset(const struct hp_module *module, uint64_t vaddr, uint64_t *ret_offset);
+bool hp_module_vaddr(const struct hp_module *module, uint64_t offset, uint64_t *ret_vaddr);
