@@ -12,8 +12,8 @@
 
 #define HP_CLEANUP(fn) __attribute__((cleanup(fn)))
 
-/* struct TYPE *, freed by TYPE_free(); wants HP_DEFINE_AUTO(TYPE) in the type's header. */
-#define HP_AUTO(type) HP_CLEANUP(type##_auto_) struct type
+/* HP_AUTO(hp_foo) struct hp_foo *foo = NULL: freed by hp_foo_free(); see HP_DEFINE_AUTO. */
+#define HP_AUTO(type) HP_CLEANUP(type##_auto_)
 
 #define HP_DEFINE_AUTO(type)                                                                       \
 	static inline void type##_auto_(struct type **ptr)                                         \
