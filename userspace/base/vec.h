@@ -31,7 +31,7 @@ int hp_vec_grow_(void **data, size_t *cap, size_t size, size_t need);
 	})
 
 #define hp_vec_each(item, vec)                                                                     \
-	for (__typeof__((vec)->data) item = (vec)->data; item && item < (vec)->data + (vec)->len;    \
+	for (__typeof__(&(vec)->data[0]) item = (vec)->data; item && item < (vec)->data + (vec)->len; \
 	     item++)
 
 #define hp_vec_free(vec)                                                                           \

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+#pragma once
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "hotpathd/abi/config.h"
+#include "hotpathd/abi/stats.h"
+
+/*
+ * Maps that all objects share. core.bpf.o creates them; user space gives their descriptors to the
+ * other objects (bpf_map__reuse_fd), so a domain that the kernel rejects costs that domain alone.
+ * Sizes here let an object load by itself; user space sets the real ones.
+ */
+struct hp_ring_inner {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, HP_MAX_RINGS);
+	__type(key, __u32);
+	__array(values, struct hp_ring_inner);
+} hp_rings SEC(".maps");
+
+/* One row of counters per CPU; mapped by user space, which reads without a system call. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, HP_NSTATS);
+	__type(key, __u32);
+	__type(value, __u64);
+} hp_stats SEC(".maps");
+
+const volatile struct hp_config hp_config = {.ncpus = 1, .nrings = 1, .nentities = 1};
+
+static __always_inline void hp_count(enum hp_stat stat)
+{
+	__u32 key = bpf_get_smp_processor_id() * HP_NSTATS + stat;
+	__u64 *cell = bpf_map_lookup_elem(&hp_stats, &key);
+
+	if (cell)
+		__sync_fetch_and_add(cell, 1);
+}
+
+/* The ring of this CPU, or NULL before user space has put one there. */
+static __always_inline void *hp_ring(void)
+{
+	__u32 key = bpf_get_smp_processor_id() % hp_config.nrings;
+
+	return bpf_map_lookup_elem(&hp_rings, &key);
+}
+
+static __always_inline bool hp_is_target(void)
+{
+	return bpf_get_current_pid_tgid() >> 32 == hp_config.tgid;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0 */
+#pragma once
+
+/*
+ * Shadow stack: which probed calls a thread is in.
+ *
+ * Frames are matched by stack pointer, never by counting entries and returns, because exits get lost:
+ * exceptions and longjmp skip frames (trap:U7), the kernel gives no return below 64 levels (trap:U6),
+ * a tail call returns for its caller (trap:U8). On x86-64 the entry's stack pointer S points at the
+ * return address, and the return probe sees S + 8. Stacks grow down, so
+ *   - frames below the new entry's stack pointer are gone, whatever happened to their returns;
+ *   - a frame at the same stack pointer is alive only if the new call is its tail call. Then the return
+ *     address on the stack is still the uretprobe trampoline that the kernel put there for the caller.
+ *     That one read of user memory happens only in this ambiguous case.
+ * The functions here touch nothing but the stack they are given: tests/bpfhost runs them in user space.
+ */
+#include "hotpathd/abi/shadow.h"
+
+/* Drops the frames that the call at @sp has outlived; returns how many. @tail_call: see above. */
+static __always_inline __u32 hp_shadow_resync(struct hp_shadow *shadow, __u64 sp, bool tail_call)
+{
+	__u32 depth = shadow->depth;
+	__u32 dropped = 0;
+
+	for (int i = 0; i < HP_SHADOW_DEPTH; i++) {
+		__u64 top;
+
+		if (depth == 0 || depth > HP_SHADOW_DEPTH)
+			break;
+		top = shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].sp;
+		if (top > sp || (top == sp && tail_call))
+			break;
+		depth--;
+		dropped++;
+	}
+	if (dropped)
+		shadow->depth = depth;
+	return dropped;
+}
+
+static __always_inline bool hp_shadow_top_is(const struct hp_shadow *shadow, __u64 sp)
+{
+	__u32 depth = shadow->depth;
+
+	return depth && shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].sp == sp;
+}
+
+/* False: the stack is full, the call gets no frame. */
+static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, __u32 entity, __u64 now)
+{
+	__u32 depth = shadow->depth;
+	struct hp_frame *frame;
+
+	if (depth >= HP_SHADOW_DEPTH)
+		return false;
+	frame = &shadow->frames[depth & (HP_SHADOW_DEPTH - 1)];
+	frame->sp = sp;
+	frame->entry_ns = now;
+	frame->child_ns = 0;
+	frame->entity = entity;
+	asm volatile("" ::: "memory"); /* the frame before the depth: a sampler may interrupt here */
+	shadow->depth = depth + 1;
+	return true;
+}
+
+/*
+ * The innermost frame if it is @entity's call at @sp, else NULL. Frames below @sp are dropped first; of
+ * several frames at @sp (tail calls) the innermost returns first, as in the kernel.
+ */
+static __always_inline struct hp_frame *hp_shadow_match(struct hp_shadow *shadow, __u64 sp, __u32 entity)
+{
+	struct hp_frame *frame;
+	__u32 depth;
+
+	hp_shadow_resync(shadow, sp, true);
+	depth = shadow->depth;
+	if (depth == 0 || depth > HP_SHADOW_DEPTH)
+		return NULL;
+	frame = &shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)];
+	return frame->sp == sp && frame->entity == entity ? frame : NULL;
+}
+
+/* Pops the matched innermost frame and charges @duration to its caller; returns the call's self time. */
+static __always_inline __u64 hp_shadow_pop(struct hp_shadow *shadow, const struct hp_frame *frame,
+					   __u64 duration)
+{
+	__u64 self = duration > frame->child_ns ? duration - frame->child_ns : 0;
+	__u32 depth = shadow->depth - 1;
+
+	shadow->depth = depth;
+	if (depth)
+		shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].child_ns += duration;
+	return self;
+}

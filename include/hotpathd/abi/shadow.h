@@ -1,0 +1,24 @@
+#pragma once
+
+#include "hotpathd/abi/types.h"
+
+/*
+ * Shadow stack of one thread, in task storage. A push writes the frame before the depth, so that a
+ * sampler that interrupts it sees a valid stack. frames[depth - 1] is the innermost call.
+ */
+#define HP_SHADOW_DEPTH 64 /* the kernel follows at most 64 nested return probes (trap:U6) */
+
+struct hp_frame {
+	__u64 sp;	/* stack pointer at the entry: points at the return address */
+	__u64 entry_ns;
+	__u64 child_ns; /* time inside probed callees that have returned */
+	__u32 entity;
+	__u32 unused;
+};
+HP_ABI_SIZE(struct hp_frame, 32);
+
+struct hp_shadow {
+	__u32 depth;
+	__u32 unused;
+	struct hp_frame frames[HP_SHADOW_DEPTH];
+};

@@ -1,0 +1,231 @@
+#include "probe/attach.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "hotpathd/abi/functions.h"
+#include "probe/bpfsys.h"
+#include "probe/plan.h"
+
+#define KERNEL_ENOTSUPP 524 /* internal errno that arch_uprobe_analyze_insn() lets out */
+
+/* Arguments of one link_create call. */
+struct vectors {
+	uint64_t *offsets, *cookies;
+};
+
+static void vectors_free(struct vectors *vectors)
+{
+	free(vectors->offsets);
+	free(vectors->cookies);
+}
+
+static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
+			const struct hp_partition *partition)
+{
+	vectors->offsets = calloc(partition->len, sizeof(*vectors->offsets));
+	vectors->cookies = calloc(partition->len, sizeof(*vectors->cookies));
+	if (!vectors->offsets || !vectors->cookies)
+		return -ENOMEM;
+	for (size_t i = 0; i < partition->len; i++) {
+		const struct hp_plan_function *function =
+			&plan->functions.data[partition->indices[i]];
+
+		vectors->offsets[i] = function->offset;
+		vectors->cookies[i] = HP_COOKIE(function->entity, partition->generation);
+	}
+	return 0;
+}
+
+/* Opens the link or the pair. The return probe comes first: a return without entry is ignored. */
+static int open_links(const struct hp_attach_programs *programs, const struct hp_multi *multi, int fds[2])
+{
+	HP_AUTO_FD int ret_fd = -1;
+	struct hp_multi ret = *multi;
+	int fd;
+
+	if (programs->return_probes && programs->session_fd >= 0) {
+		fd = hp_bpfsys_link_multi(programs->session_fd, HP_ATTACH_UPROBE_SESSION, multi);
+		if (fd < 0)
+			return fd;
+		fds[0] = fd;
+		return 0;
+	}
+	if (programs->return_probes) {
+		ret.ret = 1;
+		ret_fd = hp_bpfsys_link_multi(programs->return_fd, HP_ATTACH_UPROBE_MULTI, &ret);
+		if (ret_fd < 0)
+			return ret_fd;
+	}
+	fd = hp_bpfsys_link_multi(programs->entry_fd, HP_ATTACH_UPROBE_MULTI, multi);
+	if (fd < 0)
+		return fd;
+	fds[0] = fd;
+	fds[1] = HP_TAKE_FD(ret_fd);
+	return 0;
+}
+
+static int open_range(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
+		      const struct hp_partition *partition, const struct vectors *vectors, size_t from,
+		      size_t len, int fds[2])
+{
+	const struct hp_multi multi = {
+		.path = plan->images.data[plan->functions.data[partition->indices[0]].image].path,
+		.pid = pid,
+		.offsets = vectors->offsets + from,
+		.cookies = vectors->cookies + from,
+		.len = (uint32_t)len,
+	};
+
+	return open_links(programs, &multi, fds);
+}
+
+static void close_fds(int fds[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+		fds[i] = -1;
+	}
+}
+
+static bool is_refusal(int code)
+{
+	return code == -KERNEL_ENOTSUPP || code == -EINVAL || code == -EIO || code == -EOPNOTSUPP ||
+	       code == -ENOEXEC;
+}
+
+/* Marks the functions of [from, from + len) that the kernel refuses one by one, by halving. */
+static int find_refused(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
+			const struct hp_partition *partition, const struct vectors *vectors, size_t from,
+			size_t len, size_t *refused)
+{
+	int fds[2] = {-1, -1};
+	int r = open_range(programs, pid, plan, partition, vectors, from, len, fds);
+
+	close_fds(fds);
+	if (r == 0 || !is_refusal(r))
+		return r;
+	if (len == 1) {
+		plan->functions.data[partition->indices[from]].reason =
+			"the kernel refuses a probe on its first instruction";
+		(*refused)++;
+		return 0;
+	}
+	r = find_refused(programs, pid, plan, partition, vectors, from, len / 2, refused);
+	if (r < 0)
+		return r;
+	return find_refused(programs, pid, plan, partition, vectors, from + len / 2, len - len / 2, refused);
+}
+
+static void drop_refused(struct hp_partition *partition, const struct hp_plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < partition->len; i++) {
+		if (!plan->functions.data[partition->indices[i]].reason)
+			partition->indices[kept++] = partition->indices[i];
+	}
+	partition->len = kept;
+}
+
+int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
+		   struct hp_partition *partition, size_t *ret_refused)
+{
+	HP_CLEANUP(vectors_free) struct vectors vectors = {0};
+	size_t refused = 0;
+	int r;
+
+	if (partition->len == 0) {
+		*ret_refused = 0;
+		return 0;
+	}
+	r = vectors_fill(&vectors, plan, partition);
+	if (r < 0)
+		return r;
+	r = open_range(programs, pid, plan, partition, &vectors, 0, partition->len, partition->fds);
+	if (is_refusal(r)) {
+		r = find_refused(programs, pid, plan, partition, &vectors, 0, partition->len, &refused);
+		if (r < 0)
+			return r;
+		if (refused == 0)
+			return -EIO; /* refused as a whole, accepted in parts: not about an instruction */
+		drop_refused(partition, plan);
+		vectors_free(&vectors);
+		vectors = (struct vectors){0};
+		if (partition->len) {
+			r = vectors_fill(&vectors, plan, partition);
+			if (r == 0)
+				r = open_range(programs, pid, plan, partition, &vectors, 0,
+					       partition->len, partition->fds);
+		}
+	}
+	if (r < 0)
+		return r;
+	*ret_refused = refused;
+	return 0;
+}
+
+void hp_attach_close(struct hp_partition *partition)
+{
+	close_fds(partition->fds);
+}
+
+void hp_partition_free(struct hp_partition *partition)
+{
+	hp_attach_close(partition);
+	free(partition->indices);
+	partition->indices = NULL;
+	partition->len = 0;
+}
+
+int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition)
+{
+	char path[64];
+	HP_AUTO_FD int fd = -1;
+	int missing = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (size_t i = 0; i < partition->len; i++) {
+		struct hp_plan_function *function = &plan->functions.data[partition->indices[i]];
+		uint8_t byte;
+
+		if (pread(fd, &byte, 1, (off_t)function->addr) != 1)
+			return -errno;
+		if (byte == function->original) {
+			function->reason = "attached, but the breakpoint is not in the target's memory";
+			missing++;
+		}
+	}
+	return missing;
+}
+
+int hp_attach_unwinders(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
+			uint32_t image)
+{
+	uint64_t offsets[32], cookies[32];
+	struct hp_multi multi = {
+		.path = plan->images.data[image].path,
+		.pid = pid,
+		.offsets = offsets,
+		.cookies = cookies,
+	};
+
+	hp_vec_each(function, &plan->unwinders) {
+		if (function->image != image || multi.len == HP_ARRAY_SIZE(offsets))
+			continue;
+		offsets[multi.len] = function->offset;
+		cookies[multi.len++] = 0;
+	}
+	if (multi.len == 0)
+		return -ENOENT;
+	return hp_bpfsys_link_multi(programs->unwind_fd, HP_ATTACH_UPROBE_MULTI, &multi);
+}

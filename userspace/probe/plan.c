@@ -1,0 +1,426 @@
+#include "probe/plan.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "elf/module.h"
+#include "probe/registry.h"
+#include "target/modcache.h"
+
+/* Functions that must not be probed at all, or not be given a return probe; matched on plain names. */
+static const struct {
+	const char *name;
+	const char *reason;
+} never[] = {
+	/* They run before or outside any call that a person means. */
+	{"_start", "start-up code"},
+	{"_init", "start-up code"},
+	{"_fini", "start-up code"},
+	{"frame_dummy", "start-up code"},
+	{"register_tm_clones", "start-up code"},
+	{"deregister_tm_clones", "start-up code"},
+	{"__do_global_dtors_aux", "start-up code"},
+	{"__libc_csu_init", "start-up code"},
+	{"__libc_csu_fini", "start-up code"},
+	{"_dl_relocate_static_pie", "start-up code"},
+	{"__restore_rt", "signal return trampoline"},
+	/* They store their return address or return twice: a rewritten one would be used after the call. */
+	{"setjmp", "it saves its return address"},
+	{"_setjmp", "it saves its return address"},
+	{"sigsetjmp", "it saves its return address"},
+	{"__sigsetjmp", "it saves its return address"},
+	{"getcontext", "it saves its return address"},
+	{"swapcontext", "it switches stacks"},
+	{"setcontext", "it switches stacks"},
+	{"makecontext", "it switches stacks"},
+	{"__start_context", "it switches stacks"},
+	{"longjmp", "it switches stacks"},
+	{"_longjmp", "it switches stacks"},
+	{"siglongjmp", "it switches stacks"},
+	{"__longjmp", "it switches stacks"},
+	{"____longjmp_chk", "it switches stacks"},
+	{"vfork", "it returns twice on one stack"},
+	{"__vfork", "it returns twice on one stack"},
+	{"clone", "it returns on another stack"},
+	{"__clone", "it returns on another stack"},
+	{"clone3", "it returns on another stack"},
+	{"__clone3", "it returns on another stack"},
+	{"__clone_internal", "it returns on another stack"},
+	{"_dl_runtime_resolve", "it leaves by a jump with a changed stack"},
+	{"_dl_runtime_resolve_fxsave", "it leaves by a jump with a changed stack"},
+	{"_dl_runtime_resolve_xsave", "it leaves by a jump with a changed stack"},
+	{"_dl_runtime_resolve_xsavec", "it leaves by a jump with a changed stack"},
+	{"__tls_get_addr", "the dynamic loader calls it with its own convention"},
+	{"_dl_tlsdesc_return", "it has its own calling convention"},
+	{"_dl_tlsdesc_dynamic", "it has its own calling convention"},
+	{"__morestack", "it switches stacks"},
+};
+
+/* The walks of libgcc's and libunwind's unwinder start here (trap:U7). */
+static const char *const unwinder_names[] = {
+	"_Unwind_RaiseException",
+	"_Unwind_Resume_or_Rethrow",
+	"_Unwind_ForcedUnwind",
+	"_Unwind_Resume",
+	"_Unwind_Backtrace",
+};
+
+static const char *never_reason(const char *name)
+{
+	for (size_t i = 0; i < HP_ARRAY_SIZE(never); i++) {
+		if (strcmp(name, never[i].name) == 0)
+			return never[i].reason;
+	}
+	return strncmp(name, "_Unwind_", 8) == 0 ? "part of the exception unwinder" : NULL;
+}
+
+static bool is_unwinder(const char *name)
+{
+	for (size_t i = 0; i < HP_ARRAY_SIZE(unwinder_names); i++) {
+		if (strcmp(name, unwinder_names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Executable bytes of a module, read once: 20,000 small reads would cost more. */
+struct text {
+	uint8_t *data;
+	uint64_t offset, size;
+};
+
+#define MAX_TEXT (512ull << 20)
+
+static int read_text(int fd, const struct hp_segment *segment, struct text *text)
+{
+	uint64_t done = 0;
+
+	if (segment->filesz > MAX_TEXT)
+		return -E2BIG;
+	text->data = malloc(segment->filesz + 1);
+	if (!text->data)
+		return -ENOMEM;
+	while (done < segment->filesz) {
+		ssize_t got = pread(fd, text->data + done, segment->filesz - done,
+				    (off_t)(segment->offset + done));
+
+		if (got <= 0)
+			break; /* truncated: what is missing decodes as "no instruction" */
+		done += (uint64_t)got;
+	}
+	text->offset = segment->offset;
+	text->size = done;
+	return 0;
+}
+
+/* One module on its way into the plan. */
+struct scan {
+	const struct hp_plan_input *input;
+	struct hp_plan *plan;
+	const struct hp_image *image;
+	struct hp_module *module;
+	uint32_t image_index;
+	struct text texts[8];
+	size_t ntexts;
+	uint64_t matched; /* bit i: pattern i of functions matched here; bit 32 + i: of exact */
+};
+
+static void scan_free(struct scan *scan)
+{
+	for (size_t i = 0; i < scan->ntexts; i++)
+		free(scan->texts[i].data);
+}
+
+static struct hp_site site_at(const struct scan *scan, uint64_t offset, uint8_t *ret_byte)
+{
+	for (size_t i = 0; i < scan->ntexts; i++) {
+		const struct text *text = &scan->texts[i];
+		uint64_t left;
+
+		if (offset < text->offset || offset - text->offset >= text->size)
+			continue;
+		left = text->size - (offset - text->offset);
+		*ret_byte = text->data[offset - text->offset];
+		return hp_site_choose(text->data + (offset - text->offset),
+				      left < HP_SITE_BYTES ? left : HP_SITE_BYTES);
+	}
+	return (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
+}
+
+static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
+{
+	struct hp_plan_function function = {
+		.image = scan->image_index,
+		.vaddr = sym->addr,
+		.addr = sym->addr + scan->image->bias,
+		.exact = exact,
+	};
+	struct hp_site site = {HP_SITE_REFUSED, 0, "its address is in no loaded segment"};
+	const char *reason = never_reason(sym->name);
+	int r;
+
+	r = hp_registry_add(scan->input->registry, scan->image->is_exe ? NULL : scan->image->name,
+			    sym->name, &function.entity);
+	if (r < 0)
+		return r;
+	if (hp_module_offset(scan->module, sym->addr, &function.offset))
+		site = site_at(scan, function.offset, &function.original);
+	function.class = site.class;
+	function.reason = reason ? reason : site.reason;
+	if (sym->flags & HP_SYM_IFUNC)
+		function.reason = "its symbol names an IFUNC resolver, not the code"; /* trap:T6 */
+	if (function.reason)
+		scan->plan->skipped++;
+	if (function.entity > scan->plan->max_entity)
+		scan->plan->max_entity = function.entity;
+	return hp_vec_push(&scan->plan->functions, function);
+}
+
+static int match_of(const struct hp_select *select, const struct scan *scan, const char *name)
+{
+	return select ? hp_select_match(select, scan->image->name, scan->image->is_exe, name) : -1;
+}
+
+static int scan_symbol(struct scan *scan, const struct hp_sym *sym)
+{
+	const struct hp_plan_input *input = scan->input;
+	bool all = hp_select_len(input->functions) == 0 && hp_select_len(input->exact) == 0;
+	int wanted, exact;
+
+	if (sym->flags & HP_SYM_COLD) /* trap:T7: no function entry */
+		return 0;
+	exact = match_of(input->exact, scan, sym->name);
+	wanted = match_of(input->functions, scan, sym->name);
+	if (exact >= 0)
+		scan->matched |= 1ull << (32 + (exact & 31));
+	if (wanted >= 0)
+		scan->matched |= 1ull << (wanted & 31);
+	if (exact < 0 && wanted < 0 && !(all && scan->image->is_exe))
+		return 0;
+	if (match_of(input->exclude, scan, sym->name) >= 0)
+		return 0;
+	return add_function(scan, sym, exact >= 0);
+}
+
+static int scan_unwinder(struct scan *scan, const struct hp_sym *sym)
+{
+	struct hp_plan_function function = {
+		.image = scan->image_index,
+		.vaddr = sym->addr,
+		.addr = sym->addr + scan->image->bias,
+	};
+
+	if (!is_unwinder(sym->name) || !hp_module_offset(scan->module, sym->addr, &function.offset))
+		return 0;
+	if (site_at(scan, function.offset, &function.original).class == HP_SITE_REFUSED) {
+		scan->plan->return_probes = false;
+		return 0;
+	}
+	return hp_vec_push(&scan->plan->unwinders, function);
+}
+
+static bool wants_image(const struct hp_select *select, const struct hp_image *image)
+{
+	for (size_t i = 0; i < hp_select_len(select); i++) {
+		if (hp_select_wants_module(select, i, image->name, image->is_exe))
+			return true;
+	}
+	return false;
+}
+
+static bool may_hold_unwinder(const struct hp_image *image)
+{
+	return image->is_exe || strncmp(image->name, "libgcc_s", 8) == 0 ||
+	       strncmp(image->name, "libunwind", 9) == 0 || strncmp(image->name, "libc++abi", 9) == 0;
+}
+
+static int add_image(struct scan *scan)
+{
+	struct hp_plan_image image = {.is_exe = scan->image->is_exe};
+	int r;
+
+	r = hp_target_image_path(scan->input->target, scan->image, image.path, sizeof(image.path));
+	if (r < 0)
+		return r;
+	snprintf(image.name, sizeof(image.name), "%s", scan->image->name);
+	scan->image_index = (uint32_t)scan->plan->images.len;
+	return hp_vec_push(&scan->plan->images, image);
+}
+
+static int read_texts(struct scan *scan)
+{
+	HP_AUTO_FD int fd = hp_target_open_image(scan->input->target, scan->image);
+	size_t n = hp_module_nsegments(scan->module);
+	int r = 0;
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < n && i < HP_ARRAY_SIZE(scan->texts) && r == 0; i++) {
+		r = read_text(fd, hp_module_segment(scan->module, i), &scan->texts[i]);
+		if (r == 0)
+			scan->ntexts++;
+	}
+	return r;
+}
+
+static int scan_image(struct scan *scan, bool functions)
+{
+	size_t nsyms = hp_module_nsyms(scan->module);
+	int r = add_image(scan);
+
+	if (r == 0)
+		r = read_texts(scan);
+	for (size_t i = 0; i < nsyms && r == 0; i++) {
+		struct hp_sym sym;
+
+		hp_module_sym(scan->module, i, &sym);
+		r = scan_unwinder(scan, &sym);
+		if (r == 0 && functions)
+			r = scan_symbol(scan, &sym);
+	}
+	return r;
+}
+
+/* A pattern that matched nowhere is most likely misspelt: name what is near. */
+static int report_unmatched(const struct hp_plan_input *input, const char *pattern, struct hp_err *err)
+{
+	struct hp_nearest near = {0};
+	size_t nimages;
+	const struct hp_image *images = hp_target_images(input->target, &nimages);
+
+	for (size_t i = 0; i < nimages; i++) {
+		struct hp_module *module = NULL;
+
+		if (!images[i].is_exe)
+			continue;
+		if (hp_modcache_get(input->modules, input->target, &images[i], &module, NULL) < 0)
+			continue;
+		for (size_t k = 0; k < hp_module_nsyms(module); k++) {
+			struct hp_sym sym;
+
+			hp_module_sym(module, k, &sym);
+			hp_select_nearest(pattern, sym.name, &near);
+		}
+	}
+	if (near.len == 0)
+		return hp_err_set(err, -ENOENT,
+				  "pattern '%s' matches no function: the program has no symbols, try a "
+				  "library pattern (libfoo.so:GLOB)",
+				  pattern);
+	return hp_err_set(err, -ENOENT, "pattern '%s' matches no function; nearest: %s%s%s%s%s", pattern,
+			  near.names[0], near.len > 1 ? ", " : "", near.len > 1 ? near.names[1] : "",
+			  near.len > 2 ? ", " : "", near.len > 2 ? near.names[2] : "");
+}
+
+static int check_matched(const struct hp_plan_input *input, uint64_t matched, struct hp_err *err)
+{
+	for (size_t i = 0; i < hp_select_len(input->functions) && i < 32; i++) {
+		if (!(matched & (1ull << i)))
+			return report_unmatched(input, hp_select_text(input->functions, i), err);
+	}
+	for (size_t i = 0; i < hp_select_len(input->exact) && i < 32; i++) {
+		if (!(matched & (1ull << (32 + i))))
+			return report_unmatched(input, hp_select_text(input->exact, i), err);
+	}
+	return 0;
+}
+
+static int preflight(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err)
+{
+	HP_VEC(struct hp_module *) modules = {0};
+	size_t nimages;
+	const struct hp_image *images = hp_target_images(input->target, &nimages);
+	int r = 0;
+
+	for (size_t i = 0; i < nimages && r == 0; i++) {
+		struct hp_module *module = NULL;
+		struct hp_err why = {0};
+
+		if (hp_modcache_get(input->modules, input->target, &images[i], &module, &why) < 0) {
+			hp_log(HP_LOG_INFO, "plan", "%s", why.text);
+			continue;
+		}
+		r = hp_vec_push(&modules, module);
+	}
+	if (r == 0)
+		r = hp_target_preflight(input->target, modules.data, modules.len, &plan->preflight);
+	hp_vec_free(&modules);
+	if (r < 0)
+		return r;
+	if (plan->preflight.flags & HP_PRE_NO_UPROBES)
+		return hp_err_set(err, -ENOTSUP, "%s", plan->preflight.lines[0]);
+	plan->return_probes = !(plan->preflight.flags & HP_PRE_NO_RETURN_PROBES);
+	return 0;
+}
+
+int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err)
+{
+	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
+	size_t nimages;
+	const struct hp_image *images = hp_target_images(input->target, &nimages);
+	uint64_t matched = 0;
+	int r;
+
+	if (!plan)
+		return -ENOMEM;
+	r = preflight(input, plan, err);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < nimages; i++) {
+		struct scan scan = {.input = input, .plan = plan};
+		struct hp_image image = images[i];
+		bool functions = image.is_exe || wants_image(input->functions, &image) ||
+				 wants_image(input->exact, &image);
+
+		if (!functions && !may_hold_unwinder(&image))
+			continue;
+		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
+		if (r == -ENOMEM)
+			return r;
+		if (r < 0)
+			continue; /* its functions stay unknown; cpu attribution says so too */
+		image.bias = hp_target_bias(&image, scan.module);
+		scan.image = &image;
+		r = scan_image(&scan, functions);
+		matched |= scan.matched;
+		scan_free(&scan);
+		if (r < 0)
+			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path, hp_err_name(r));
+	}
+	r = check_matched(input, matched, err);
+	if (r < 0)
+		return r;
+	*ret_plan = HP_TAKE_PTR(plan);
+	return 0;
+}
+
+void hp_plan_free(struct hp_plan *plan)
+{
+	if (!plan)
+		return;
+	hp_vec_free(&plan->functions);
+	hp_vec_free(&plan->images);
+	hp_vec_free(&plan->unwinders);
+	free(plan);
+}
+
+void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FILE *out)
+{
+	for (unsigned i = 0; i < plan->preflight.nlines; i++)
+		fprintf(out, "# %s\n", plan->preflight.lines[i]);
+	fprintf(out, "# %zu functions, %u of them skipped; %s\n", plan->functions.len, plan->skipped,
+		plan->return_probes ? "calls are timed" : "entries are counted, calls are not timed");
+	hp_vec_each(function, &plan->functions) {
+		const struct hp_plan_image *image = &plan->images.data[function->image];
+
+		fprintf(out, "%s\t%s\t0x%" PRIx64 "\t%s%s%s\n", hp_registry_name(registry, function->entity),
+			image->name, function->vaddr,
+			function->reason ? "skipped: " : hp_site_class_name(function->class),
+			function->reason ? function->reason : " entry",
+			!function->reason && function->exact ? ", exact" : "");
+	}
+}

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/cleanup.h"
+#include "base/vec.h"
+#include "probe/site.h"
+#include "target/select.h"
+#include "target/target.h"
+
+struct hp_err;
+struct hp_modcache;
+struct hp_registry;
+
+/*
+ * Which functions get probes, where and why not: pure data, built without touching the target's
+ * execution, printable by --dry-run.
+ */
+struct hp_plan_function {
+	uint32_t entity;
+	uint32_t image;	 /* index into images */
+	uint64_t vaddr;	 /* link-time address of the probed instruction */
+	uint64_t offset; /* in the file */
+	uint64_t addr;	 /* in the target */
+	uint8_t class;	 /* enum hp_site_class */
+	bool exact;	 /* --exact: the overhead guard leaves it alone */
+	uint8_t original; /* the byte that the breakpoint replaces */
+	const char *reason; /* NULL: probe it; else why it is skipped (static text) */
+};
+
+struct hp_plan_image {
+	char path[64]; /* for the kernel: /proc/PID/map_files/... */
+	char name[256];
+	bool is_exe;
+};
+
+struct hp_plan {
+	HP_VEC(struct hp_plan_function) functions; /* by image, then address */
+	HP_VEC(struct hp_plan_image) images;
+	/* Entries of the unwinder's walks (trap:U7), probed when return probes are. */
+	HP_VEC(struct hp_plan_function) unwinders;
+	struct hp_preflight_report preflight;
+	bool return_probes; /* false: entries are counted, calls are not timed */
+	uint32_t skipped;
+	uint32_t max_entity; /* highest entity id in functions */
+};
+
+struct hp_plan_input {
+	struct hp_target *target;
+	struct hp_modcache *modules;
+	struct hp_registry *registry;
+	const struct hp_select *functions; /* empty: all functions of the executable */
+	const struct hp_select *exclude;
+	const struct hp_select *exact; /* added to functions, never dropped */
+};
+
+/*
+ * 0; -ENOENT: a pattern matches nothing, *@err names the nearest; -ENOTSUP: this target gets no uprobes, *@err says
+ * why (trap:U4); other negative errno. Blocks while files are parsed.
+ */
+int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err);
+void hp_plan_free(struct hp_plan *plan);
+HP_DEFINE_AUTO(hp_plan)
+
+/* One line per function: name, module, address, site, class, or the reason why not. */
+void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FILE *out);

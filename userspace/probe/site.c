@@ -1,0 +1,96 @@
+#include "probe/site.h"
+
+#include <stdbool.h>
+
+#include <Zydis/Zydis.h>
+
+/*
+ * trap:U3: the kernel refuses instructions with these prefixes (arch/x86/kernel/uprobes.c,
+ * is_prefix_bad()), but only if the file is mapped at that moment; else the probe never fires.
+ */
+static bool has_refused_prefix(const ZydisDecodedInstruction *insn)
+{
+	for (unsigned i = 0; i < insn->raw.prefix_count; i++) {
+		switch (insn->raw.prefixes[i].value) {
+		case 0x26: /* es */
+		case 0x2e: /* cs */
+		case 0x36: /* ss */
+		case 0x3e: /* ds, notrack */
+		case 0xf0: /* lock */
+			return true;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+static bool is_privileged_or_trap(const ZydisDecodedInstruction *insn)
+{
+	switch (insn->mnemonic) {
+	case ZYDIS_MNEMONIC_INT:
+	case ZYDIS_MNEMONIC_INT1:
+	case ZYDIS_MNEMONIC_INT3:
+	case ZYDIS_MNEMONIC_INTO:
+	case ZYDIS_MNEMONIC_HLT:
+	case ZYDIS_MNEMONIC_IRET:
+	case ZYDIS_MNEMONIC_IRETD:
+	case ZYDIS_MNEMONIC_IRETQ:
+	case ZYDIS_MNEMONIC_UD0:
+	case ZYDIS_MNEMONIC_UD1:
+	case ZYDIS_MNEMONIC_UD2:
+		return true;
+	default:
+		return insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED;
+	}
+}
+
+/* trap:U1: what branch_setup_xol_ops() and push_setup_xol_ops() of the kernel take over. */
+static bool is_emulated(const ZydisDecodedInstruction *insn)
+{
+	switch (insn->meta.category) {
+	case ZYDIS_CATEGORY_COND_BR:
+		return insn->opcode_map == ZYDIS_OPCODE_MAP_0F || (insn->opcode & 0xf0) == 0x70;
+	case ZYDIS_CATEGORY_UNCOND_BR:
+		return insn->opcode == 0xe9 || insn->opcode == 0xeb;
+	case ZYDIS_CATEGORY_CALL:
+		return insn->opcode == 0xe8;
+	default:
+		break;
+	}
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x90)
+		return true;
+	return insn->mnemonic == ZYDIS_MNEMONIC_PUSH && insn->opcode >= 0x50 && insn->opcode <= 0x57;
+}
+
+struct hp_site hp_site_choose(const uint8_t *code, size_t len)
+{
+	ZydisDecodedInstruction insn;
+	ZydisDecoder decoder;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, code, len, &insn)))
+		return (struct hp_site){HP_SITE_REFUSED, 0, "its first bytes are no instruction"};
+	if (has_refused_prefix(&insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction has a prefix the kernel refuses"};
+	if (is_privileged_or_trap(&insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction traps or is privileged"};
+	/*
+	 * trap:U2: a 5-byte nop becomes a call that writes below rsp. At offset 0, where we stay, no
+	 * function has put anything there yet.
+	 */
+	return (struct hp_site){is_emulated(&insn) ? HP_SITE_EMULATED : HP_SITE_STEPPED, 0, NULL};
+}
+
+const char *hp_site_class_name(enum hp_site_class class)
+{
+	static const char *const names[] = {
+		[HP_SITE_EMULATED] = "emulated",
+		[HP_SITE_STEPPED] = "stepped",
+		[HP_SITE_REFUSED] = "refused",
+	};
+
+	return names[class];
+}

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <stddef.h>
+
+#include "base/cleanup.h"
+
+struct hp_err;
+struct hp_image;
+struct hp_module;
+struct hp_target;
+
+/*
+ * Indexed modules of one target by (device, inode), so that attribution and planning parse each file
+ * once. Failures are remembered too, with their sentence. Any thread (own lock; a load holds it).
+ */
+struct hp_modcache;
+
+int hp_modcache_new(struct hp_modcache **ret_cache); /* 0 or -ENOMEM */
+void hp_modcache_free(struct hp_modcache *cache);
+HP_DEFINE_AUTO(hp_modcache)
+
+/* The module of @image, borrowed for the life of the cache, or the error of hp_module_load(). Blocks. */
+int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target, const struct hp_image *image,
+		    struct hp_module **ret_module, struct hp_err *err);
