@@ -1,0 +1,249 @@
+#include "engine/core.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "core.skel.h"
+#include "probe/bpfsys.h"
+
+/*
+ * One ring per CPU: a shared one falls from 26.6 to 8.8 million records a second with two producers
+ * (trap:D2). Producers never wake us (trap:D1); the engine polls on a timer.
+ */
+struct hp_core {
+	struct hp_core_bpf *skel;
+	struct hp_config config;
+	struct ring_buffer *rings[HP_MAX_RINGS];
+	int ring_fds[HP_MAX_RINGS];
+	unsigned ring_bytes;
+	const uint64_t *stats;
+	size_t stats_bytes;
+	/* of the consume that is running */
+	hp_record_fn fn;
+	void *arg;
+	size_t left;
+	size_t bytes;
+};
+
+static const char *const stat_names[HP_NSTATS] = {
+#define X(name, text) text,
+	HP_STATS(X)
+#undef X
+};
+
+static int on_record(void *arg, void *record, size_t size)
+{
+	struct hp_core *core = arg;
+
+	core->fn(core->arg, record, size);
+	core->bytes += size + 8;
+	return --core->left ? 0 : -ECANCELED;
+}
+
+static int add_ring(struct hp_core *core, unsigned i)
+{
+	int outer = bpf_map__fd(core->skel->maps.hp_rings);
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hp_ring", 0, 0, core->ring_bytes, NULL);
+	uint32_t key = i;
+
+	if (fd < 0)
+		return fd;
+	core->ring_fds[i] = fd;
+	core->rings[i] = ring_buffer__new(fd, on_record, core, NULL);
+	if (!core->rings[i])
+		return -errno;
+	return bpf_map_update_elem(outer, &key, &fd, BPF_ANY);
+}
+
+static int map_stats(struct hp_core *core)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *stats;
+
+	core->stats_bytes = core->config.ncpus * HP_NSTATS * sizeof(uint64_t);
+	core->stats_bytes = (core->stats_bytes + page - 1) / page * page;
+	stats = mmap(NULL, core->stats_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(core->skel->maps.hp_stats), 0);
+	if (stats == MAP_FAILED)
+		return -errno;
+	core->stats = stats;
+	return 0;
+}
+
+static int core_load(struct hp_core *core)
+{
+	int r;
+
+	core->skel = hp_core_bpf__open();
+	if (!core->skel)
+		return -errno;
+	r = bpf_map__set_max_entries(core->skel->maps.hp_stats, core->config.ncpus * HP_NSTATS);
+	if (r == 0)
+		r = hp_core_bpf__load(core->skel);
+	if (r == 0)
+		r = map_stats(core);
+	for (unsigned i = 0; i < core->config.nrings && r == 0; i++)
+		r = add_ring(core, i);
+	return r;
+}
+
+/* libbpf's own chatter goes to our log; failures are reported by whoever asked. */
+static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	char text[512];
+
+	if (!hp_log_enabled(HP_LOG_DEBUG, "bpf"))
+		return 0;
+	vsnprintf(text, sizeof(text), fmt, args);
+	text[strcspn(text, "\n")] = '\0';
+	hp_log(HP_LOG_DEBUG, "bpf", "%s", text);
+	return 0;
+}
+
+int hp_core_open(pid_t tgid, unsigned ring_bytes, struct hp_core **ret_core, struct hp_err *err)
+{
+	HP_AUTO(hp_core) struct hp_core *core = calloc(1, sizeof(*core));
+	int ncpus = libbpf_num_possible_cpus();
+	int r;
+
+	if (!core)
+		return -ENOMEM;
+	for (unsigned i = 0; i < HP_MAX_RINGS; i++)
+		core->ring_fds[i] = -1;
+	if (ncpus < 1)
+		return hp_err_set(err, -EIO, "cannot count the CPUs: is /sys mounted?");
+	libbpf_set_print(libbpf_log);
+	core->ring_bytes = ring_bytes;
+	core->config = (struct hp_config){
+		.tgid = (uint32_t)tgid,
+		.ncpus = (uint32_t)ncpus,
+		.nrings = ncpus < HP_MAX_RINGS ? (uint32_t)ncpus : HP_MAX_RINGS,
+		.nentities = 1,
+	};
+	r = core_load(core);
+	if (r < 0)
+		return hp_err_set(err, r, "cannot create the BPF maps: %s", hp_err_name(r));
+	*ret_core = HP_TAKE_PTR(core);
+	return 0;
+}
+
+void hp_core_free(struct hp_core *core)
+{
+	if (!core)
+		return;
+	for (unsigned i = 0; i < HP_MAX_RINGS; i++) {
+		ring_buffer__free(core->rings[i]);
+		if (core->ring_fds[i] >= 0)
+			close(core->ring_fds[i]);
+	}
+	if (core->stats)
+		munmap((void *)core->stats, core->stats_bytes);
+	hp_core_bpf__destroy(core->skel);
+	free(core);
+}
+
+struct hp_config hp_core_config(const struct hp_core *core)
+{
+	return core->config;
+}
+
+static int share_map(const struct bpf_map *shared, struct bpf_object *object, const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
+
+	return map ? bpf_map__reuse_fd(map, bpf_map__fd(shared)) : 0;
+}
+
+int hp_core_prepare(const struct hp_core *core, struct bpf_object *object, const struct hp_config *config)
+{
+	struct bpf_map *map;
+	int r;
+
+	r = share_map(core->skel->maps.hp_rings, object, "hp_rings");
+	if (r == 0)
+		r = share_map(core->skel->maps.hp_stats, object, "hp_stats");
+	if (r < 0)
+		return r;
+	bpf_object__for_each_map(map, object) {
+		size_t size;
+		const void *data;
+
+		if (!strstr(bpf_map__name(map), ".rodata"))
+			continue;
+		data = bpf_map__initial_value(map, &size);
+		/* hp_config is the only read-only variable of an object, so it stands at the start. */
+		if (!data || size < sizeof(*config))
+			return -EINVAL;
+		memcpy((void *)data, config, sizeof(*config));
+		return 0;
+	}
+	return -ENOENT;
+}
+
+size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg, unsigned *ret_filled)
+{
+	size_t share = max / core->config.nrings + 1;
+	size_t total = 0;
+	unsigned filled = 0;
+
+	core->fn = fn;
+	core->arg = arg;
+	for (unsigned i = 0; i < core->config.nrings; i++) {
+		unsigned percent;
+
+		core->left = share;
+		core->bytes = 0;
+		ring_buffer__consume(core->rings[i]);
+		total += share - core->left;
+		percent = (unsigned)(core->bytes * 100 / core->ring_bytes);
+		if (percent > filled)
+			filled = percent;
+	}
+	*ret_filled = filled;
+	return total;
+}
+
+uint64_t hp_core_stat(const struct hp_core *core, enum hp_stat stat)
+{
+	uint64_t sum = 0;
+
+	for (unsigned cpu = 0; cpu < core->config.ncpus; cpu++)
+		sum += __atomic_load_n(&core->stats[cpu * HP_NSTATS + stat], __ATOMIC_RELAXED);
+	return sum;
+}
+
+const char *hp_core_stat_name(enum hp_stat stat)
+{
+	return stat_names[stat];
+}
+
+uint64_t hp_core_kernel_bytes(const struct hp_core *core)
+{
+	uint64_t bytes = hp_core_object_bytes(core->skel->obj);
+
+	bytes += hp_bpfsys_map_bytes(bpf_map__fd(core->skel->maps.hp_rings));
+	bytes += hp_bpfsys_map_bytes(bpf_map__fd(core->skel->maps.hp_stats));
+	for (unsigned i = 0; i < core->config.nrings; i++)
+		bytes += hp_bpfsys_map_bytes(core->ring_fds[i]);
+	return bytes;
+}
+
+uint64_t hp_core_object_bytes(const struct bpf_object *object)
+{
+	const struct bpf_map *map;
+	uint64_t bytes = 0;
+
+	bpf_object__for_each_map(map, object) {
+		if (strcmp(bpf_map__name(map), "hp_rings") == 0 || strcmp(bpf_map__name(map), "hp_stats") == 0)
+			continue;
+		bytes += hp_bpfsys_map_bytes(bpf_map__fd(map));
+	}
+	return bytes;
+}

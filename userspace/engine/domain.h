@@ -1,0 +1,77 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "hotpathd/abi/event.h"
+
+struct hp_core;
+struct hp_engine;
+struct hp_err;
+struct hp_json;
+struct hp_settings;
+struct hp_snapshot;
+
+/*
+ * One domain of figures: a vertical slice that ends in one const table. All members are called on the
+ * engine thread, except render and print, which see only an immutable snapshot and may run on any.
+ */
+
+/* What a domain holds in the kernel and how far its probes are. */
+struct hp_resources {
+	uint64_t kernel_bytes;
+	bool attaching; /* something planned is not attached yet */
+	uint32_t planned, attached, skipped, dropped;
+	uint64_t attach_ns; /* time spent in the kernel for attaching */
+	char failed[320];   /* set: the domain gave up after open, and why */
+	char note[192];	    /* a limit that the user must know, "" = none */
+};
+
+/* What a request asks a domain for. */
+struct hp_query {
+	unsigned kind; /* the view's, numbered per domain */
+	uint32_t id;   /* {id} of the path, else 0 */
+};
+
+/* One route. */
+struct hp_view {
+	const char *path;    /* as for hp_router_add() */
+	const char *methods; /* as for hp_router_add() */
+	unsigned kind;
+	/* Status of an answer without snapshot is 404: unknown id (this text), or domain off (its reason). */
+	const char *unknown_id; /* may hold one %u for the id */
+	bool always;	     /* never 404 (wire contract): render gets a NULL snapshot when the domain is off */
+	int (*render)(const struct hp_snapshot *snapshot, const struct hp_settings *settings, bool raw,
+		      struct hp_json *json);
+};
+
+struct hp_domain_ops {
+	const char *name;
+	/* What one sees without this domain: end of the sentence "... not available - ". */
+	const char *off_text;
+	/* Loads and attaches, or starts what does. Failing makes the domain unavailable with *@err as its reason. */
+	int (*open)(struct hp_engine *engine, void **ret_state, struct hp_err *err);
+	/* A ring record of this domain; @size was checked against the header only. */
+	void (*event)(void *state, const struct hp_event *event, size_t size);
+	/* Every HP_COLLECT_NS: read maps, cut windows. */
+	void (*collect)(void *state, uint64_t now_ns);
+	/* 0, -ENOENT (unknown id) or -ENOMEM. *@ret_status: HTTP status of the answer, preset to 200. */
+	int (*snapshot)(void *state, const struct hp_query *query, const char *method, int *ret_status,
+			struct hp_snapshot **ret_snapshot);
+	/* Detaches; afterwards only the rings' rest may still bring events. May run twice. */
+	void (*stop)(void *state);
+	/* After the last event: last reading of the maps before the final report. */
+	void (*finish)(void *state);
+	/* Kernel memory, and whether all that was planned is attached. */
+	void (*resources)(void *state, struct hp_resources *ret_resources);
+	void (*close)(void *state); /* accepts NULL */
+	const struct hp_view *views;
+	size_t nviews;
+	/* Section of the final text report, from the snapshot of view kind 0. */
+	int (*print)(const struct hp_snapshot *snapshot, const struct hp_settings *settings, FILE *out,
+		     unsigned width, bool colour);
+};
+
+#define HP_COLLECT_NS 250000000ull

@@ -1,0 +1,432 @@
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/core.h"
+#include "engine/mailbox.h"
+#include "engine/request.h"
+#include "engine/settings.h"
+#include "engine/snapshot.h"
+#include "probe/registry.h"
+#include "target/modcache.h"
+#include "target/proc.h"
+#include "target/target.h"
+
+/*
+ * Polling the rings costs about 2 us when they are empty, so the pace follows their filling: a ring of
+ * 256 KiB holds 6,500 calls, 2 ms of the fastest producer that we measured.
+ */
+#define POLL_SLOW_MS	20
+#define POLL_FAST_MS	1
+#define POLL_FAST_FROM	12 /* percent of a ring found in use */
+#define CONSUME_AT_ONCE 200000
+
+struct slot {
+	const struct hp_domain_ops *ops;
+	void *state; /* NULL: off */
+	char off[320];
+};
+
+struct hp_engine {
+	struct hp_engine_config config;
+	struct hp_core *core;
+	struct hp_registry *registry;
+	struct hp_modcache *modules;
+	struct hp_mailbox *mailbox;
+	struct slot slots[HP_NDOMAINS];
+	enum hp_engine_state state;
+	pthread_t thread;
+	atomic_bool running;
+	int epoll_fd;
+	uint64_t start_ns, next_collect_ns;
+	uint64_t consumed, malformed;
+	int poll_ms;
+	bool opened;
+};
+
+int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_engine, struct hp_err *err)
+{
+	HP_AUTO(hp_engine) struct hp_engine *engine = calloc(1, sizeof(*engine));
+	int r;
+
+	if (!engine)
+		return hp_err_set(err, -ENOMEM, "out of memory");
+	engine->config = *config;
+	engine->thread = pthread_self();
+	engine->start_ns = hp_clock_mono_ns();
+	engine->poll_ms = POLL_SLOW_MS;
+	engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (engine->epoll_fd < 0)
+		return hp_err_set(err, -errno, "cannot create an epoll descriptor: %s", hp_err_name(-errno));
+	r = hp_mailbox_new(&engine->mailbox);
+	if (r == 0)
+		r = hp_registry_new(&engine->registry);
+	if (r == 0)
+		r = hp_modcache_new(&engine->modules);
+	if (r < 0)
+		return hp_err_set(err, r, "cannot start the engine: %s", hp_err_name(r));
+	r = hp_core_open(hp_target_pid(config->target), config->settings->ring_bytes, &engine->core, err);
+	if (r < 0)
+		return r;
+	for (int i = 0; i < HP_NDOMAINS; i++)
+		engine->slots[i].ops = config->domains[i];
+	*ret_engine = HP_TAKE_PTR(engine);
+	return 0;
+}
+
+void hp_engine_free(struct hp_engine *engine)
+{
+	if (!engine)
+		return;
+	for (int i = HP_NDOMAINS - 1; i >= 0; i--) {
+		if (engine->slots[i].state)
+			engine->slots[i].ops->close(engine->slots[i].state);
+	}
+	hp_mailbox_free(engine->mailbox);
+	hp_core_free(engine->core);
+	hp_modcache_free(engine->modules);
+	hp_registry_free(engine->registry);
+	if (engine->epoll_fd >= 0)
+		close(engine->epoll_fd);
+	free(engine);
+}
+
+int hp_engine_open(struct hp_engine *engine, struct hp_err *err)
+{
+	unsigned working = 0;
+
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		struct slot *slot = &engine->slots[i];
+		struct hp_err why = {0};
+
+		if (!engine->config.enabled[i]) {
+			snprintf(slot->off, sizeof(slot->off), "switched off by --domains");
+			continue;
+		}
+		if (slot->ops->open(engine, &slot->state, &why) < 0) {
+			slot->state = NULL;
+			snprintf(slot->off, sizeof(slot->off), "%s", why.text);
+			hp_log(HP_LOG_WARN, slot->ops->name, "unavailable: %s", why.text);
+			*err = why;
+			continue;
+		}
+		working++;
+	}
+	engine->opened = true;
+	return working ? 0 : -ENODEV;
+}
+
+static void on_record(void *arg, const void *record, size_t size)
+{
+	struct hp_engine *engine = arg;
+	const struct hp_event *event = record;
+	struct slot *slot;
+
+	engine->consumed++;
+	if (size < sizeof(*event) || event->domain >= HP_NDOMAINS) {
+		engine->malformed++;
+		return;
+	}
+	slot = &engine->slots[event->domain];
+	if (slot->state)
+		slot->ops->event(slot->state, event, size);
+}
+
+static size_t read_rings(struct hp_engine *engine)
+{
+	unsigned filled = 0;
+	size_t n = hp_core_consume(engine->core, CONSUME_AT_ONCE, on_record, engine, &filled);
+
+	engine->poll_ms = filled >= POLL_FAST_FROM ? POLL_FAST_MS
+			  : engine->poll_ms * 2 > POLL_SLOW_MS ? POLL_SLOW_MS
+							       : engine->poll_ms * 2;
+	return n;
+}
+
+static void collect(struct hp_engine *engine)
+{
+	uint64_t now = hp_clock_mono_ns();
+	bool attaching = false;
+
+	if (now < engine->next_collect_ns)
+		return;
+	engine->next_collect_ns = now + HP_COLLECT_NS;
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		if (engine->slots[i].state)
+			engine->slots[i].ops->collect(engine->slots[i].state, now);
+	}
+	for (int i = 0; i < HP_NDOMAINS && !attaching; i++) {
+		struct hp_resources resources = {0};
+
+		if (!engine->slots[i].state)
+			continue;
+		engine->slots[i].ops->resources(engine->slots[i].state, &resources);
+		attaching = resources.attaching;
+	}
+	if (engine->state <= HP_STATE_READY)
+		engine->state = attaching ? HP_STATE_ATTACHING : HP_STATE_READY;
+}
+
+static int watch(struct hp_engine *engine, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+
+	return fd < 0 ? 0 : epoll_ctl(engine->epoll_fd, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* Waits for the next thing to do. True: the loop ends, *@ret_end says why. */
+static bool wait_once(struct hp_engine *engine, uint64_t deadline_ns, enum hp_engine_end *ret_end)
+{
+	int pidfd = hp_target_pidfd(engine->config.target);
+	struct epoll_event events[4];
+	int n = epoll_wait(engine->epoll_fd, events, HP_ARRAY_SIZE(events), engine->poll_ms);
+
+	for (int i = 0; i < n; i++) {
+		if (events[i].data.fd == engine->config.signal_fd) {
+			struct signalfd_siginfo info;
+
+			if (read(engine->config.signal_fd, &info, sizeof(info)) == sizeof(info)) {
+				*ret_end = HP_END_SIGNAL;
+				return true;
+			}
+		} else if (events[i].data.fd == pidfd) {
+			engine->state = HP_STATE_EXITED;
+			*ret_end = HP_END_EXITED;
+			return true;
+		} else {
+			hp_mailbox_run(engine->mailbox);
+		}
+	}
+	if (deadline_ns && hp_clock_mono_ns() >= deadline_ns) {
+		*ret_end = HP_END_DURATION;
+		return true;
+	}
+	return false;
+}
+
+/* Detach, then drain: the last records are not lost. */
+static void stop(struct hp_engine *engine)
+{
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		if (engine->slots[i].state)
+			engine->slots[i].ops->stop(engine->slots[i].state);
+	}
+	while (read_rings(engine) > 0)
+		;
+	hp_mailbox_run(engine->mailbox);
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		if (engine->slots[i].state)
+			engine->slots[i].ops->finish(engine->slots[i].state);
+	}
+}
+
+enum hp_engine_end hp_engine_run(struct hp_engine *engine)
+{
+	uint64_t deadline_ns = 0;
+	enum hp_engine_end end = HP_END_SIGNAL;
+
+	if (engine->config.duration_ns)
+		deadline_ns = hp_clock_mono_ns() + engine->config.duration_ns;
+	watch(engine, hp_mailbox_fd(engine->mailbox));
+	watch(engine, hp_target_pidfd(engine->config.target));
+	watch(engine, engine->config.signal_fd);
+	atomic_store(&engine->running, true);
+	do {
+		read_rings(engine);
+		collect(engine);
+	} while (!wait_once(engine, deadline_ns, &end));
+
+	if (end != HP_END_EXITED)
+		engine->state = HP_STATE_STOPPING;
+	atomic_store(&engine->running, false);
+	stop(engine);
+	return end;
+}
+
+static int answer(struct hp_engine *engine, enum hp_domain_id domain, const struct hp_query *query,
+		  const char *method, int *ret_status, struct hp_snapshot **ret_snapshot)
+{
+	struct slot *slot = &engine->slots[domain];
+
+	if (!slot->state)
+		return -ENODEV;
+	return slot->ops->snapshot(slot->state, query, method, ret_status, ret_snapshot);
+}
+
+static void add_resources(struct hp_engine_status *status, int domain, const struct hp_resources *resources)
+{
+	status->kernel_bytes += resources->kernel_bytes;
+	status->probes.planned += resources->planned;
+	status->probes.attached += resources->attached;
+	status->probes.skipped += resources->skipped;
+	status->probes.dropped += resources->dropped;
+	status->probes.attach_ns += resources->attach_ns;
+	if (resources->failed[0])
+		memcpy(status->domains[domain], resources->failed, sizeof(status->domains[domain]));
+	memcpy(status->notes[domain], resources->note, sizeof(status->notes[domain]));
+}
+
+static void fill_status(struct hp_engine *engine, struct hp_engine_status *status)
+{
+	struct rusage usage;
+
+	*status = (struct hp_engine_status){
+		.state = engine->state,
+		.uptime_ns = hp_clock_mono_ns() - engine->start_ns,
+		.pid = hp_target_pid(engine->config.target),
+		.consumed = engine->consumed,
+		.lost = hp_core_stat(engine->core, HP_STAT_RING_FULL),
+		.rss_bytes = hp_proc_rss_bytes(getpid()),
+		.kernel_bytes = hp_core_kernel_bytes(engine->core),
+	};
+	snprintf(status->comm, sizeof(status->comm), "%s", hp_target_comm(engine->config.target));
+	snprintf(status->exe, sizeof(status->exe), "%s", hp_target_exe(engine->config.target));
+	status->produced = hp_core_stat(engine->core, HP_STAT_RECORDS) + status->lost;
+	for (int i = 0; i < HP_NSTATS; i++)
+		status->losses[i] = hp_core_stat(engine->core, i);
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		const struct slot *slot = &engine->slots[i];
+		struct hp_resources resources = {0};
+
+		snprintf(status->domains[i], sizeof(status->domains[i]), "%s",
+			 slot->state	  ? "active"
+			 : engine->opened ? slot->off
+					  : "starting");
+		if (!slot->state)
+			continue;
+		slot->ops->resources(slot->state, &resources);
+		add_resources(status, i, &resources);
+	}
+	getrusage(RUSAGE_SELF, &usage);
+	status->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000ull +
+			 (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
+}
+
+/* A question to the engine from another thread. */
+struct question {
+	struct hp_engine *engine;
+	bool is_status;
+	enum hp_domain_id domain;
+	struct hp_query query;
+	char method[16];
+	struct hp_engine_status status;
+	struct hp_snapshot *snapshot;
+	int http_status;
+};
+
+static int ask(void *arg)
+{
+	struct question *question = arg;
+
+	if (question->is_status) {
+		fill_status(question->engine, &question->status);
+		return 0;
+	}
+	return answer(question->engine, question->domain, &question->query, question->method,
+		      &question->http_status, &question->snapshot);
+}
+
+static void question_free(void *arg)
+{
+	struct question *question = arg;
+
+	hp_snapshot_free(question->snapshot);
+	free(question);
+}
+
+static bool on_engine_thread(struct hp_engine *engine)
+{
+	return pthread_equal(pthread_self(), engine->thread);
+}
+
+int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain, const struct hp_query *query,
+		    const char *method, int *ret_status, struct hp_snapshot **ret_snapshot)
+{
+	HP_AUTO(hp_request) struct hp_request_wait *wait = NULL;
+	struct question *question;
+	int r;
+
+	if (on_engine_thread(engine))
+		return answer(engine, domain, query, method, ret_status, ret_snapshot);
+	question = calloc(1, sizeof(*question));
+	if (!question)
+		return -ENOMEM;
+	question->engine = engine;
+	question->domain = domain;
+	question->query = *query;
+	question->http_status = *ret_status;
+	snprintf(question->method, sizeof(question->method), "%s", method);
+	r = hp_request_send(engine->mailbox, ask, question, question_free, &wait);
+	if (r == 0) {
+		*ret_status = question->http_status;
+		*ret_snapshot = HP_TAKE_PTR(question->snapshot);
+	}
+	return r;
+}
+
+int hp_engine_status(struct hp_engine *engine, struct hp_engine_status *ret_status)
+{
+	HP_AUTO(hp_request) struct hp_request_wait *wait = NULL;
+	struct question *question;
+	int r;
+
+	if (on_engine_thread(engine)) {
+		fill_status(engine, ret_status);
+		return 0;
+	}
+	question = calloc(1, sizeof(*question));
+	if (!question)
+		return -ENOMEM;
+	question->engine = engine;
+	question->is_status = true;
+	r = hp_request_send(engine->mailbox, ask, question, question_free, &wait);
+	if (r == 0)
+		*ret_status = question->status;
+	return r;
+}
+
+struct hp_core *hp_engine_core(const struct hp_engine *engine)
+{
+	return engine->core;
+}
+
+struct hp_mailbox *hp_engine_mailbox(const struct hp_engine *engine)
+{
+	return engine->mailbox;
+}
+
+struct hp_modcache *hp_engine_modules(const struct hp_engine *engine)
+{
+	return engine->modules;
+}
+
+struct hp_registry *hp_engine_registry(const struct hp_engine *engine)
+{
+	return engine->registry;
+}
+
+const struct hp_settings *hp_engine_settings(const struct hp_engine *engine)
+{
+	return engine->config.settings;
+}
+
+struct hp_target *hp_engine_target(const struct hp_engine *engine)
+{
+	return engine->config.target;
+}
+
+uint64_t hp_engine_start_ns(const struct hp_engine *engine)
+{
+	return engine->start_ns;
+}

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct hp_select;
+
+/* What the user asked for, as the engine and the domains need it. Const once the engine runs. */
+struct hp_settings {
+	const struct hp_select *functions, *exclude, *exact;
+	const double *percentiles;
+	unsigned npercentiles;
+	unsigned cpu_hz;
+	unsigned cpu_window_sec;
+	bool cpu_inclusive;
+	bool wire_latest; /* --wire latest: function lists for newer consoles */
+	unsigned limit;	  /* entries per list, 0 = all */
+	unsigned ring_bytes; /* of one CPU's ring; power of two, at least a page */
+	bool no_sessions; /* test aid: use entry + return links although the kernel has sessions */
+};
