@@ -72,14 +72,19 @@ static __always_inline void raise(__u64 *cell, __u64 value)
 	}
 }
 
+/* First slot of the process's xol area: what return probes put in place of return addresses. */
+static __always_inline __u64 trampoline_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+}
+
 /*
  * trap:U8: is the call that enters at @sp a tail call of the probed frame at the same @sp? Only then is
- * its return address the trampoline (first slot of the process's xol area).
+ * its return address the trampoline.
  */
 static __always_inline bool is_tail_call(__u64 sp)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 trampoline = BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+	__u64 trampoline = trampoline_of(bpf_get_current_task_btf());
 	__u64 ret = 0;
 
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)sp))
@@ -230,5 +235,40 @@ int hp_function_return(struct pt_regs *ctx)
 {
 	if (hp_is_target())
 		leave(ctx->sp - 8, bpf_get_attach_cookie(ctx), 0);
+	return 0;
+}
+
+/*
+ * trap:U7: an unwinder that meets the trampoline among the return addresses finds no frame description
+ * for it and ends the program (measured: a C++ exception through a frame with a return probe calls
+ * terminate). So when a walk begins, the original return addresses go back onto the stack, from the
+ * kernel's own list. Calls that are live then have no return event any more; they stay in flight until
+ * superseded. An address is written only where the trampoline still stands: a stale entry of the list
+ * may point into what has become somebody's data.
+ */
+SEC("uprobe")
+int hp_function_unwind(struct pt_regs *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *instance;
+	__u64 trampoline;
+
+	if (!hp_is_target())
+		return 0;
+	trampoline = trampoline_of(task);
+	instance = BPF_CORE_READ(task, utask, return_instances);
+	for (int i = 0; i <= HP_SHADOW_DEPTH && instance && trampoline; i++) {
+		void *where = (void *)BPF_CORE_READ(instance, stack);
+		__u64 original = BPF_CORE_READ(instance, orig_ret_vaddr), now = 0;
+
+		if (bpf_probe_read_user(&now, sizeof(now), where) == 0 && now == trampoline &&
+		    original != trampoline) {
+			if (bpf_probe_write_user(where, &original, sizeof(original)))
+				hp_count(HP_STAT_UNWIND_FAILED);
+			else
+				hp_count(HP_STAT_UNWIND_RESTORED);
+		}
+		instance = BPF_CORE_READ(instance, next);
+	}
 	return 0;
 }

@@ -65,6 +65,8 @@ struct sched_info {
 
 struct return_instance {
 	unsigned long stack;
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
 };
 
 struct uprobe_task {

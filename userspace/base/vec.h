@@ -24,15 +24,16 @@ int hp_vec_grow_(void **data, size_t *cap, size_t size, size_t need);
 /* 0 or -ENOMEM. */
 #define hp_vec_push(vec, value)                                                                    \
 	({                                                                                         \
+		__typeof__((vec)->data[0]) value_ = (value);                                       \
 		int err_ = hp_vec_reserve((vec), (vec)->len + 1);                                  \
 		if (!err_)                                                                         \
-			(vec)->data[(vec)->len++] = (value);                                       \
+			(vec)->data[(vec)->len++] = value_;                                        \
 		err_;                                                                              \
 	})
 
 #define hp_vec_each(item, vec)                                                                     \
-	for (__typeof__(&(vec)->data[0]) item = (vec)->data; item && item < (vec)->data + (vec)->len; \
-	     item++)
+	for (__typeof__((vec)->data + 0) item = (vec)->data;                                       \
+	     item && item < (vec)->data + (vec)->len; item++)
 
 #define hp_vec_free(vec)                                                                           \
 	do {                                                                                       \

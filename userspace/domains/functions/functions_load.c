@@ -1,0 +1,133 @@
+#include "domains/functions/functions_load.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "engine/core.h"
+#include "functions.skel.h"
+#include "probe/bpfsys.h"
+#include "probe/kfeat.h"
+
+static void want(struct bpf_program *program, bool wanted, enum hp_attach_type type)
+{
+	bpf_program__set_autoload(program, wanted);
+	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
+}
+
+static int open_and_load(const struct hp_core *core, bool return_probes, bool sessions,
+			 struct hp_functions_object *object)
+{
+	struct hp_config config = hp_core_config(core);
+	struct hp_functions_bpf *skel = hp_functions_bpf__open();
+	int r;
+
+	if (!skel)
+		return -errno;
+	object->skel = skel;
+	config.nentities = object->nentities;
+	config.entry_only = !return_probes;
+	want(skel->progs.hp_function_session, return_probes && sessions, HP_ATTACH_UPROBE_SESSION);
+	want(skel->progs.hp_function_entry, !return_probes || !sessions, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_return, return_probes && !sessions, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_unwind, return_probes, HP_ATTACH_UPROBE_MULTI);
+	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
+	if (r == 0)
+		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
+	if (r == 0)
+		r = hp_core_prepare(core, skel->obj, &config);
+	return r < 0 ? r : hp_functions_bpf__load(skel);
+}
+
+static int map_table(const struct bpf_map *map, size_t bytes, int prot, void **ret_table, size_t *ret_bytes)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	void *table;
+
+	bytes = (bytes + page - 1) / page * page;
+	table = mmap(NULL, bytes, prot, MAP_SHARED, bpf_map__fd(map), 0);
+	if (table == MAP_FAILED)
+		return -errno;
+	*ret_table = table;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+static int map_tables(struct hp_functions_object *object)
+{
+	void *table;
+	int r;
+
+	r = map_table(object->skel->maps.hp_totals,
+		      (size_t)object->ncpus * object->nentities * sizeof(struct hp_cell), PROT_READ, &table,
+		      &object->cells_bytes);
+	if (r < 0)
+		return r;
+	object->cells = table;
+	r = map_table(object->skel->maps.hp_controls, object->nentities * sizeof(struct hp_control),
+		      PROT_READ | PROT_WRITE, &table, &object->controls_bytes);
+	if (r < 0)
+		return r;
+	object->controls = table;
+	return 0;
+}
+
+int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool return_probes,
+			     bool no_sessions, struct hp_functions_object *ret_object)
+{
+	bool sessions = !no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
+	struct hp_functions_object object = {
+		.ncpus = hp_core_config(core).ncpus,
+		.nentities = max_entity + 1,
+	};
+	int r;
+
+	if (!hp_kfeat_has(HP_KFEAT_UPROBE_MULTI))
+		return -EOPNOTSUPP;
+	r = open_and_load(core, return_probes, sessions, &object);
+	if (r < 0 && return_probes) {
+		/* Lockdown refuses bpf_probe_write_user, without which return probes may kill the target. */
+		hp_log(HP_LOG_WARN, "functions", "no return probes: the kernel refuses their programs (%s)",
+		       hp_err_name(r));
+		hp_functions_bpf__destroy(object.skel);
+		object.skel = NULL;
+		return_probes = false;
+		r = open_and_load(core, false, sessions, &object);
+	}
+	if (r == 0)
+		r = map_tables(&object);
+	if (r < 0) {
+		hp_functions_object_free(&object);
+		return r;
+	}
+	object.programs = (struct hp_attach_programs){
+		.session_fd = return_probes && sessions ? bpf_program__fd(object.skel->progs.hp_function_session)
+							: -1,
+		.entry_fd = bpf_program__fd(object.skel->progs.hp_function_entry),
+		.return_fd = bpf_program__fd(object.skel->progs.hp_function_return),
+		.unwind_fd = bpf_program__fd(object.skel->progs.hp_function_unwind),
+		.return_probes = return_probes,
+	};
+	*ret_object = object;
+	return 0;
+}
+
+void hp_functions_object_free(struct hp_functions_object *object)
+{
+	if (object->cells)
+		munmap((void *)object->cells, object->cells_bytes);
+	if (object->controls)
+		munmap(object->controls, object->controls_bytes);
+	hp_functions_bpf__destroy(object->skel);
+	memset(object, 0, sizeof(*object));
+}
+
+uint64_t hp_functions_object_bytes(const struct hp_functions_object *object)
+{
+	return object->skel ? hp_core_object_bytes(object->skel->obj) : 0;
+}

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "hotpathd/abi/functions.h"
+#include "probe/attach.h"
+
+struct hp_core;
+struct hp_functions_bpf;
+
+/* The loaded BPF object of the functions domain and its mapped tables. */
+struct hp_functions_object {
+	struct hp_functions_bpf *skel;
+	struct hp_attach_programs programs;
+	uint32_t ncpus, nentities;
+	const struct hp_cell *cells;  /* read-only mapping */
+	struct hp_control *controls; /* read-write mapping */
+	size_t cells_bytes, controls_bytes;
+};
+
+/*
+ * @max_entity: highest id that will be attached. @return_probes: what preflight allows; cleared in
+ * programs if the kernel refuses the program that keeps unwinders safe. 0 or negative errno.
+ */
+int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool return_probes,
+			     bool no_sessions, struct hp_functions_object *ret_object);
+void hp_functions_object_free(struct hp_functions_object *object); /* accepts a zeroed one */
+uint64_t hp_functions_object_bytes(const struct hp_functions_object *object);

@@ -1,0 +1,169 @@
+#include "domains/functions/functions_model.h"
+
+#include <errno.h>
+
+#include "base/hist.h"
+#include "base/vec.h"
+
+#define MAX_ENTITY   (1u << 24)
+#define MAX_CACHED   16
+
+struct function {
+	struct hp_hist *hist;
+	struct hp_logring *log;
+	uint64_t cached_at; /* records when `cached` was computed */
+	uint64_t cached[MAX_CACHED];
+};
+
+struct hp_functions_model {
+	HP_VEC(struct function *) functions; /* by entity */
+};
+
+int hp_functions_model_new(struct hp_functions_model **ret_model)
+{
+	struct hp_functions_model *model = calloc(1, sizeof(*model));
+
+	if (!model)
+		return -ENOMEM;
+	*ret_model = model;
+	return 0;
+}
+
+static void function_free(struct function *function)
+{
+	if (!function)
+		return;
+	hp_hist_free(function->hist);
+	hp_logring_free(function->log);
+	free(function);
+}
+
+void hp_functions_model_free(struct hp_functions_model *model)
+{
+	if (!model)
+		return;
+	hp_vec_each(function, &model->functions)
+		function_free(*function);
+	hp_vec_free(&model->functions);
+	free(model);
+}
+
+static const struct function *find(const struct hp_functions_model *model, uint32_t entity)
+{
+	return entity < model->functions.len ? model->functions.data[entity] : NULL;
+}
+
+static int add(struct hp_functions_model *model, uint32_t entity, struct function **ret_function)
+{
+	struct function *function;
+	int r;
+
+	while (model->functions.len <= entity) {
+		r = hp_vec_push(&model->functions, NULL);
+		if (r < 0)
+			return r;
+	}
+	function = calloc(1, sizeof(*function));
+	if (!function)
+		return -ENOMEM;
+	r = hp_hist_new(HP_HIST_MAX_DURATION, &function->hist);
+	if (r == 0)
+		r = hp_logring_new(HP_FUNCTION_LOGS, &function->log);
+	if (r < 0) {
+		function_free(function);
+		return r;
+	}
+	model->functions.data[entity] = function;
+	*ret_function = function;
+	return 0;
+}
+
+int hp_functions_model_call(struct hp_functions_model *model, const struct hp_call_event *event)
+{
+	const struct hp_log_entry entry = {
+		.ts_ns = event->hdr.ts_ns,
+		.value = event->duration_ns,
+		.tid = event->hdr.tid,
+	};
+	struct function *function;
+	int r;
+
+	if (event->entity == 0 || event->entity > MAX_ENTITY)
+		return -EINVAL;
+	function = (struct function *)find(model, event->entity);
+	if (!function) {
+		r = add(model, event->entity, &function);
+		if (r < 0)
+			return r;
+	}
+	hp_logring_push(function->log, &entry);
+	return hp_hist_add(function->hist, event->duration_ns, 1);
+}
+
+uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint32_t entity)
+{
+	const struct function *function = find(model, entity);
+
+	return function ? hp_hist_count(function->hist) : 0;
+}
+
+void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity, const double *percentiles,
+				    unsigned n, uint64_t *ret_values)
+{
+	struct function *function = (struct function *)find(model, entity);
+
+	if (n > MAX_CACHED)
+		n = MAX_CACHED;
+	if (function && function->cached_at != hp_hist_count(function->hist)) {
+		function->cached_at = hp_hist_count(function->hist);
+		for (unsigned i = 0; i < n; i++)
+			function->cached[i] = hp_hist_percentile(function->hist, percentiles[i]);
+	}
+	for (unsigned i = 0; i < n; i++)
+		ret_values[i] = function ? function->cached[i] : 0;
+}
+
+size_t hp_functions_model_logs(const struct hp_functions_model *model, uint32_t entity,
+			       struct hp_log_entry *buf, size_t n)
+{
+	const struct function *function = find(model, entity);
+
+	return function ? hp_logring_read(function->log, buf, n) : 0;
+}
+
+size_t hp_functions_model_bytes(const struct hp_functions_model *model)
+{
+	size_t bytes = model->functions.cap * sizeof(*model->functions.data);
+
+	hp_vec_each(function, &model->functions) {
+		if (*function)
+			bytes += sizeof(**function) + hp_hist_bytes((*function)->hist) +
+				 HP_FUNCTION_LOGS * sizeof(struct hp_log_entry);
+	}
+	return bytes;
+}
+
+static uint64_t load(const __u64 *value)
+{
+	return __atomic_load_n(value, __ATOMIC_RELAXED);
+}
+
+struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities, uint32_t entity)
+{
+	struct hp_cell sum = {0};
+
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++) {
+		const struct hp_cell *cell = &cells[(size_t)cpu * nentities + entity];
+		uint64_t max = load(&cell->max_ns), inv_min = load(&cell->inv_min);
+
+		sum.hits += load(&cell->hits);
+		sum.count += load(&cell->count);
+		sum.sum_ns += load(&cell->sum_ns);
+		sum.self_ns += load(&cell->self_ns);
+		sum.untimed += load(&cell->untimed);
+		sum.lost += load(&cell->lost);
+		sum.max_ns = max > sum.max_ns ? max : sum.max_ns;
+		sum.inv_min = inv_min > sum.inv_min ? inv_min : sum.inv_min;
+	}
+	return sum;
+}

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "hotpathd/abi/functions.h"
+
+struct hp_engine;
+struct hp_err;
+struct hp_resources;
+
+/*
+ * The thread that plans, loads, attaches, watches the overhead and detaches, so that the engine never
+ * waits for the kernel. Everything here may be called from the engine thread and returns at once, except
+ * stop.
+ */
+struct hp_functions_probe;
+
+int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe **ret_probe, struct hp_err *err);
+void hp_functions_probe_stop(struct hp_functions_probe *probe); /* detaches, joins; may run twice */
+void hp_functions_probe_free(struct hp_functions_probe *probe);
+
+/* Blocks until the plan is made: 0, or the error of hp_plan_build() with its sentence. Not on the engine thread while it runs. */
+int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_err *err);
+
+/* The totals as BPF adds them up, mapped; NULL before they exist. Valid until free. */
+struct hp_functions_totals {
+	const struct hp_cell *cells; /* CPU-major, nentities wide */
+	uint32_t ncpus, nentities;
+	bool entries_only; /* calls are entries: this target gets no return probes */
+};
+
+struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);
+
+void hp_functions_probe_resources(struct hp_functions_probe *probe, struct hp_resources *ret_resources);
+
+struct hp_functions_drop {
+	uint32_t entity;
+	char reason[120];
+};
+
+struct hp_functions_skip {
+	const char *reason;
+	uint32_t count;
+};
+
+/* Copies for a snapshot; the caller frees *@ret_drops. 0 or -ENOMEM. */
+int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functions_drop **ret_drops,
+			     size_t *ret_ndrops);
+/* Why functions were skipped, at most @n reasons; returns their number. */
+size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf, size_t n);

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/logring.h"
+#include "domains/functions/functions_probe.h"
+#include "domains/functions/functions_view.h"
+#include "engine/snapshot.h"
+
+/* The two snapshots of the functions domain, as the renderers read them. */
+#define HP_FUNCTIONS_MAX_SKIPS 32
+
+struct hp_function_row {
+	uint32_t id;
+	const char *name; /* the registry's, lives as long as the engine */
+	uint64_t calls, total_ns, self_ns, min_ns, max_ns;
+	uint64_t entries, untimed;
+	uint64_t records; /* calls that the percentiles come from */
+	const char *dropped; /* reason, NULL = still probed */
+};
+
+struct hp_functions_list {
+	struct hp_snapshot base;
+	char caller[64];
+	bool entries_only;
+	struct hp_function_row *rows; /* sorted by total descending, name ascending */
+	uint64_t *percentiles;	      /* npercentiles per row */
+	size_t nrows;
+	struct hp_functions_drop *drops;
+	const char **drop_names;
+	size_t ndrops;
+	struct hp_functions_skip skips[HP_FUNCTIONS_MAX_SKIPS];
+	size_t nskips;
+};
+
+struct hp_functions_logs {
+	struct hp_snapshot base;
+	const char *name;
+	uint64_t calls;
+	size_t nlogs;
+	struct hp_log_entry logs[50];
+};

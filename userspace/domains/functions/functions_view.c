@@ -1,0 +1,235 @@
+#include "domains/functions/functions_view.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "domains/domains.h"
+#include "domains/functions/functions_rows.h"
+#include "engine/settings.h"
+#include "format/json.h"
+#include "format/table.h"
+#include "format/units.h"
+
+static size_t shown_rows(const struct hp_functions_list *list, const struct hp_settings *settings)
+{
+	return settings->limit && settings->limit < list->nrows ? settings->limit : list->nrows;
+}
+
+/* Rule 5 of the wire contract: without ?raw=1 every unknown member of an entry is a text. */
+static void add_notes(struct hp_json *json, const struct hp_functions_list *list,
+		      const struct hp_function_row *row)
+{
+	char text[160];
+
+	if (list->entries_only)
+		hp_json_str(json, "sampling", "entries counted, calls not timed");
+	if (!list->entries_only && row->entries != row->calls) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->entries);
+		hp_json_str(json, "entries", text);
+	}
+	if (!list->entries_only && row->records != row->calls) {
+		snprintf(text, sizeof(text), "%llu of %llu calls", (unsigned long long)row->records,
+			 (unsigned long long)row->calls);
+		hp_json_str(json, "percentiles_from", text);
+	}
+	if (row->untimed) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->untimed);
+		hp_json_str(json, "untimed", text);
+	}
+	if (row->dropped)
+		hp_json_str(json, "dropped", row->dropped);
+}
+
+static void add_row(struct hp_json *json, const struct hp_functions_list *list, size_t i,
+		    const struct hp_settings *settings, bool raw)
+{
+	const struct hp_function_row *row = &list->rows[i];
+	uint64_t elapsed = list->base.now_ns - list->base.start_ns;
+	char key[32];
+
+	hp_json_begin_object(json, NULL);
+	hp_json_u64(json, "id", row->id);
+	hp_json_str(json, "name", row->name);
+	hp_json_u64(json, "calls", row->calls);
+	hp_view_duration(json, "avg", row->calls ? row->total_ns / row->calls : 0, raw);
+	for (unsigned k = 0; k < settings->npercentiles; k++)
+		hp_view_duration(json, hp_units_percentile_key(key, sizeof(key), settings->percentiles[k]),
+				 list->percentiles[i * settings->npercentiles + k], raw);
+	hp_view_duration(json, "total", row->total_ns, raw);
+	hp_view_percent(json, "percent_total", row->total_ns, elapsed, raw);
+	hp_view_duration(json, "self", row->self_ns, raw);
+	hp_view_duration(json, "min", row->min_ns, raw);
+	hp_view_duration(json, "max", row->max_ns, raw);
+	if (settings->wire_latest)
+		hp_json_u64(json, "sampled_calls", list->entries_only ? 0 : row->calls);
+	add_notes(json, list, row);
+	hp_json_end(json);
+}
+
+static void add_dropped(struct hp_json *json, const struct hp_functions_list *list)
+{
+	hp_json_begin_array(json, "dropped");
+	for (size_t i = 0; i < list->ndrops; i++) {
+		hp_json_begin_object(json, NULL);
+		hp_json_u64(json, "id", list->drops[i].entity);
+		hp_json_str(json, "name", list->drop_names[i]);
+		hp_json_str(json, "reason", list->drops[i].reason);
+		hp_json_end(json);
+	}
+	hp_json_end(json);
+	hp_json_begin_object(json, "skipped");
+	for (size_t i = 0; i < list->nskips; i++)
+		hp_json_u64(json, list->skips[i].reason, list->skips[i].count);
+	hp_json_end(json);
+}
+
+/* What the reference sends before any data exist. */
+static void render_empty(struct hp_json *json, bool latest)
+{
+	hp_json_begin_object(json, NULL);
+	hp_json_str(json, "profiling_mode", "timing");
+	hp_json_str(json, "time_elapsed", "0 ns");
+	hp_json_u64(json, "total_elapsed_ns", 0);
+	hp_json_str(json, "description", "No timing data available yet");
+	hp_json_str(json, "caller_name", "hotpath");
+	hp_json_begin_array(json, "percentiles");
+	hp_json_f64(json, NULL, 95);
+	hp_json_end(json);
+	hp_json_begin_array(json, "data");
+	hp_json_end(json);
+	hp_json_u64(json, "total_count", 0);
+	hp_json_u64(json, "included_count", 0);
+}
+
+static int render_list(const struct hp_snapshot *base, const struct hp_settings *settings, bool raw,
+		       struct hp_json *json)
+{
+	const struct hp_functions_list *list = (const struct hp_functions_list *)base;
+	uint64_t elapsed = base ? base->now_ns - base->start_ns : 0;
+	char text[HP_UNITS_MAX];
+	size_t shown;
+
+	if (!list || list->nrows == 0) {
+		render_empty(json, settings->wire_latest);
+		if (list)
+			add_dropped(json, list);
+		hp_json_end(json);
+		return 0;
+	}
+	shown = shown_rows(list, settings);
+	hp_json_begin_object(json, NULL);
+	hp_json_str(json, "profiling_mode", "timing");
+	hp_json_str(json, "time_elapsed", hp_units_duration(text, sizeof(text), elapsed));
+	hp_json_u64(json, "total_elapsed_ns", elapsed);
+	hp_json_str(json, "description", "Execution duration of functions.");
+	hp_json_str(json, "caller_name", list->caller);
+	hp_view_percentiles(json, settings);
+	hp_json_begin_array(json, "data");
+	for (size_t i = 0; i < shown; i++)
+		add_row(json, list, i, settings, raw);
+	hp_json_end(json);
+	hp_json_u64(json, "total_count", list->nrows);
+	hp_json_u64(json, "included_count", shown);
+	add_dropped(json, list);
+	hp_json_end(json);
+	return 0;
+}
+
+static int render_logs(const struct hp_snapshot *base, const struct hp_settings *settings, bool raw,
+		       struct hp_json *json)
+{
+	const struct hp_functions_logs *logs = (const struct hp_functions_logs *)base;
+	char text[HP_UNITS_MAX];
+
+	hp_json_begin_object(json, NULL);
+	hp_json_str(json, "function_name", logs->name);
+	hp_json_u64(json, "total_invocations", logs->calls);
+	hp_json_begin_array(json, "logs");
+	for (size_t i = 0; i < logs->nlogs; i++) {
+		const struct hp_log_entry *log = &logs->logs[i];
+		uint64_t since = log->ts_ns > base->start_ns ? log->ts_ns - base->start_ns : 0;
+		uint64_t ago = base->now_ns > log->ts_ns ? base->now_ns - log->ts_ns : 0;
+
+		hp_json_begin_object(json, NULL);
+		hp_json_u64(json, "invocation", logs->calls > i ? logs->calls - i : 1);
+		hp_view_duration(json, "duration", log->value, raw);
+		hp_view_duration(json, "timestamp", since, raw);
+		hp_json_str(json, "ago", hp_units_ago(text, sizeof(text), ago));
+		hp_json_u64(json, "thread_id", log->tid);
+		hp_json_null(json, "result");
+		hp_json_end(json);
+	}
+	hp_json_end(json);
+	hp_json_end(json);
+	return 0;
+}
+
+const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
+	{
+		.path = "/functions_timing",
+		.kind = HP_FUNCTIONS_LIST,
+		.always = true,
+		.render = render_list,
+	},
+	{
+		.path = "/functions_timing/{id}/logs",
+		.kind = HP_FUNCTIONS_LOGS,
+		.unknown_id = "Function with id %u not found",
+		.render = render_logs,
+	},
+};
+
+static void print_dropped(const struct hp_functions_list *list, FILE *out)
+{
+	for (size_t i = 0; i < list->ndrops && i < 20; i++)
+		fprintf(out, "  dropped %s\n          %s\n", list->drop_names[i], list->drops[i].reason);
+	if (list->ndrops > 20)
+		fprintf(out, "  dropped %zu more (all: --format json)\n", list->ndrops - 20);
+	for (size_t i = 0; i < list->nskips; i++)
+		fprintf(out, "  skipped %u: %s\n", list->skips[i].count, list->skips[i].reason);
+}
+
+int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,
+		       unsigned width, bool colour)
+{
+	const struct hp_functions_list *list = (const struct hp_functions_list *)base;
+	uint64_t elapsed = base->now_ns - base->start_ns;
+	HP_AUTO(hp_table) struct hp_table *table = NULL;
+	size_t shown = shown_rows(list, settings);
+	char text[HP_UNITS_MAX], heading[40], title[160];
+	int r = hp_table_new(&table);
+
+	if (r < 0)
+		return r;
+	hp_table_column(table, "function", HP_TABLE_SHRINK);
+	hp_table_column(table, "calls", HP_TABLE_RIGHT);
+	hp_table_column(table, "avg", HP_TABLE_RIGHT);
+	for (unsigned k = 0; k < settings->npercentiles; k++) {
+		hp_units_percentile_key(heading, sizeof(heading), settings->percentiles[k]);
+		heading[0] = 'P';
+		hp_table_column(table, heading, HP_TABLE_RIGHT);
+	}
+	hp_table_column(table, "total", HP_TABLE_RIGHT);
+	hp_table_column(table, "% total", HP_TABLE_RIGHT);
+	for (size_t i = 0; i < shown; i++) {
+		const struct hp_function_row *row = &list->rows[i];
+
+		hp_table_cell(table, row->name);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->calls);
+		hp_table_cell(table, text);
+		hp_table_cell(table, hp_units_duration(text, sizeof(text),
+						       row->calls ? row->total_ns / row->calls : 0));
+		for (unsigned k = 0; k < settings->npercentiles; k++)
+			hp_table_cell(table,
+				      hp_units_duration(text, sizeof(text),
+							list->percentiles[i * settings->npercentiles + k]));
+		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->total_ns));
+		hp_table_cell(table, hp_units_percent(text, sizeof(text), row->total_ns, elapsed));
+	}
+	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s%s", shown, list->nrows,
+		 hp_units_duration(text, sizeof(text), elapsed),
+		 list->entries_only ? ", entries only" : "");
+	r = hp_table_print(table, out, title, width, colour);
+	print_dropped(list, out);
+	return r;
+}
