@@ -229,6 +229,7 @@ static void stop(struct hp_engine *engine)
 		if (engine->slots[i].state)
 			engine->slots[i].ops->finish(engine->slots[i].state);
 	}
+	hp_mailbox_run(engine->mailbox); /* what the domains' threads sent while they ended */
 }
 
 enum hp_engine_end hp_engine_run(struct hp_engine *engine)

@@ -1,0 +1,286 @@
+/*
+ * CPU: which functions the target's CPU time goes to.
+ *
+ * One perf event per CPU, cpu-clock or hardware cycles where there is a PMU, runs hp_cpu_sample, which
+ * keeps only samples of the target's thread group (a per-task event would cost at every context switch)
+ * and sends user and kernel stack by frame pointers as one ring record. The engine appends records to the
+ * current slice; once a second, and at a POST, it cuts the slice and hands it to the worker thread, which
+ * symbolises it and answers with a report over the newest --cpu-window seconds. So a report is always
+ * ready, the engine never symbolises, and a client never waits for it.
+ *
+ * Ruled out: a stack map (bpf_get_stackid loses stacks on hash collisions, trap:S5); at these rates a
+ * record per sample costs less than folding in the kernel.
+ */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "cpu.skel.h"
+#include "domains/cpu/cpu_report.h"
+#include "domains/cpu/cpu_view.h"
+#include "domains/cpu/cpu_worker.h"
+#include "engine/core.h"
+#include "engine/engine.h"
+#include "engine/settings.h"
+#include "hotpathd/abi/cpu.h"
+#include "probe/kfeat.h"
+
+#define SLICE_NS 1000000000ull
+/* A slice of more words is cut early: 64 MiB would be 50,000 deep samples a second. */
+#define MAX_WORDS (8u << 20)
+
+struct cpu {
+	struct hp_engine *engine;
+	struct hp_cpu_bpf *skel;
+	struct hp_cpu_worker *worker;
+	HP_VEC(struct bpf_link *) links;
+	struct hp_cpu_raw *slice;
+	struct hp_cpu_report *report;
+	bool capturing;
+	char error[96];
+	uint64_t start_ns;
+	uint64_t malformed;
+};
+
+static void on_report(void *arg, struct hp_cpu_report *report, bool snapshot, const char *error)
+{
+	struct cpu *cpu = arg;
+
+	if (report) {
+		hp_cpu_report_free(cpu->report);
+		cpu->report = report;
+	}
+	if (snapshot || !error)
+		snprintf(cpu->error, sizeof(cpu->error), "%s", error ? error : "");
+	if (snapshot)
+		cpu->capturing = false;
+}
+
+static void detach(struct cpu *cpu)
+{
+	hp_vec_each(link, &cpu->links)
+		bpf_link__destroy(*link);
+	hp_vec_free(&cpu->links);
+}
+
+static void cpu_close(void *state)
+{
+	struct cpu *cpu = state;
+
+	if (!cpu)
+		return;
+	detach(cpu);
+	hp_cpu_worker_free(cpu->worker);
+	hp_cpu_bpf__destroy(cpu->skel);
+	hp_cpu_report_free(cpu->report);
+	if (cpu->slice)
+		hp_vec_free(&cpu->slice->words);
+	free(cpu->slice);
+	free(cpu);
+}
+
+static int new_slice(struct cpu *cpu, uint64_t now_ns)
+{
+	struct hp_cpu_raw *slice = calloc(1, sizeof(*slice));
+
+	if (!slice)
+		return -ENOMEM;
+	slice->start_ns = slice->end_ns = now_ns;
+	cpu->slice = slice;
+	return 0;
+}
+
+/* Hands the current slice to the worker and begins the next. */
+static int cut(struct cpu *cpu, uint64_t now_ns, bool snapshot)
+{
+	struct hp_cpu_raw *slice = cpu->slice;
+	int r = new_slice(cpu, now_ns);
+
+	if (r < 0)
+		return r; /* the slice goes on */
+	slice->end_ns = now_ns;
+	return hp_cpu_worker_post(cpu->worker, slice, snapshot);
+}
+
+static int attach_one(struct cpu *cpu, int on_cpu, unsigned hz)
+{
+	bool cycles = hp_kfeat_has(HP_KFEAT_CYCLES);
+	struct perf_event_attr attr = {
+		.type = cycles ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
+		.size = sizeof(attr),
+		.config = cycles ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
+		.freq = 1,
+		.sample_freq = hz,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, on_cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	struct bpf_link *link;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	link = bpf_program__attach_perf_event(cpu->skel->progs.hp_cpu_sample, fd);
+	if (!link) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	r = hp_vec_push(&cpu->links, link);
+	if (r < 0)
+		bpf_link__destroy(link);
+	return r;
+}
+
+static int attach(struct cpu *cpu)
+{
+	unsigned hz = hp_engine_settings(cpu->engine)->cpu_hz;
+	int ncpus = libbpf_num_possible_cpus();
+	int r = 0;
+
+	for (int i = 0; i < ncpus; i++) {
+		r = attach_one(cpu, i, hz);
+		if (r < 0 && r != -ENODEV) /* ENODEV: offline */
+			return r;
+	}
+	return cpu->links.len ? 0 : r;
+}
+
+static int load(struct cpu *cpu)
+{
+	const struct hp_core *core = hp_engine_core(cpu->engine);
+	struct hp_config config = hp_core_config(core);
+	int r;
+
+	cpu->skel = hp_cpu_bpf__open();
+	if (!cpu->skel)
+		return -errno;
+	r = hp_core_prepare(core, cpu->skel->obj, &config);
+	if (r == 0)
+		r = hp_cpu_bpf__load(cpu->skel);
+	if (r == 0)
+		r = attach(cpu);
+	return r;
+}
+
+static int cpu_open(struct hp_engine *engine, void **ret_state, struct hp_err *err)
+{
+	struct cpu *cpu = calloc(1, sizeof(*cpu));
+	int r;
+
+	if (!cpu)
+		return hp_err_set(err, -ENOMEM, "out of memory");
+	cpu->engine = engine;
+	cpu->start_ns = hp_engine_start_ns(engine);
+	r = new_slice(cpu, hp_clock_mono_ns());
+	if (r == 0)
+		r = load(cpu);
+	if (r < 0)
+		hp_err_set(err, r, "CPU sampling is refused: %s%s", hp_err_name(r),
+			   r == -EINVAL ? " (is --cpu-hz above kernel.perf_event_max_sample_rate?)" : "");
+	else
+		r = hp_cpu_worker_start(engine, on_report, cpu, &cpu->worker, err);
+	if (r < 0) {
+		cpu_close(cpu);
+		return r;
+	}
+	*ret_state = cpu;
+	return 0;
+}
+
+static void cpu_event(void *state, const struct hp_event *event, size_t size)
+{
+	struct cpu *cpu = state;
+	size_t words = size / sizeof(uint64_t);
+
+	if (event->kind != HP_EVENT_SAMPLE || size % sizeof(uint64_t) ||
+	    size < offsetof(struct hp_sample_event, ips) || size > sizeof(struct hp_sample_event) ||
+	    hp_vec_reserve(&cpu->slice->words, cpu->slice->words.len + words) < 0) {
+		cpu->malformed++;
+		return;
+	}
+	memcpy(cpu->slice->words.data + cpu->slice->words.len, event, size);
+	cpu->slice->words.len += words;
+}
+
+static void cpu_collect(void *state, uint64_t now_ns)
+{
+	struct cpu *cpu = state;
+	/* The first report comes after half a second: somebody is waiting for it. */
+	uint64_t due = cpu->report ? SLICE_NS : SLICE_NS / 2;
+
+	if (now_ns - cpu->slice->start_ns >= due || cpu->slice->words.len > MAX_WORDS)
+		cut(cpu, now_ns, false);
+}
+
+static int post_status(struct cpu *cpu, const char *method)
+{
+	if (strcmp(method, "POST") != 0)
+		return 405;
+	if (cpu->capturing)
+		return 409;
+	if (cut(cpu, hp_clock_mono_ns(), true) < 0)
+		return 409;
+	cpu->capturing = true;
+	return 202;
+}
+
+static int cpu_snapshot(void *state, const struct hp_query *query, const char *method, int *ret_status,
+			struct hp_snapshot **ret_snapshot)
+{
+	struct cpu *cpu = state;
+	struct hp_cpu_state now = {.post_status = 200};
+
+	if (query->kind == HP_CPU_SNAPSHOT)
+		now.post_status = post_status(cpu, method);
+	now.report = cpu->report;
+	now.capturing = cpu->capturing;
+	now.error = cpu->error;
+	now.session = hp_cpu_worker_session(cpu->worker);
+	now.dir = hp_cpu_worker_dir(cpu->worker);
+	now.start_ns = cpu->start_ns;
+	*ret_status = now.post_status;
+	return hp_cpu_snapshot_new(&now, ret_snapshot);
+}
+
+static void cpu_stop(void *state)
+{
+	detach(state);
+}
+
+/* The last slice, then whatever the worker still sends. */
+static void cpu_finish(void *state)
+{
+	struct cpu *cpu = state;
+
+	if (cpu->slice->words.len || !cpu->report)
+		cut(cpu, hp_clock_mono_ns(), false);
+	hp_cpu_worker_stop(cpu->worker);
+}
+
+static void cpu_resources(void *state, struct hp_resources *ret_resources)
+{
+	struct cpu *cpu = state;
+
+	ret_resources->kernel_bytes = hp_core_object_bytes(cpu->skel->obj);
+}
+
+const struct hp_domain_ops hp_cpu_ops = {
+	.name = "cpu",
+	.open = cpu_open,
+	.event = cpu_event,
+	.collect = cpu_collect,
+	.snapshot = cpu_snapshot,
+	.stop = cpu_stop,
+	.finish = cpu_finish,
+	.resources = cpu_resources,
+	.close = cpu_close,
+	.views = hp_cpu_views,
+	.nviews = HP_CPU_NVIEWS,
+	.print = hp_cpu_print,
+};
