@@ -11,8 +11,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "core.skel.h"
 #include "probe/bpfsys.h"
+
+/* The skeleton has members of the types above. */
+#include "core.skel.h"
 
 /*
  * One ring per CPU: a shared one falls from 26.6 to 8.8 million records a second with two producers

@@ -49,8 +49,6 @@ struct hp_view {
 
 struct hp_domain_ops {
 	const char *name;
-	/* What one sees without this domain: end of the sentence "... not available - ". */
-	const char *off_text;
 	/* Loads and attaches, or starts what does. Failing makes the domain unavailable with *@err as its reason. */
 	int (*open)(struct hp_engine *engine, void **ret_state, struct hp_err *err);
 	/* A ring record of this domain; @size was checked against the header only. */

@@ -431,3 +431,8 @@ uint64_t hp_engine_start_ns(const struct hp_engine *engine)
 {
 	return engine->start_ns;
 }
+
+void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain)
+{
+	return engine->slots[domain].state;
+}

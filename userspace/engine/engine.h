@@ -79,3 +79,4 @@ struct hp_registry *hp_engine_registry(const struct hp_engine *engine);
 const struct hp_settings *hp_engine_settings(const struct hp_engine *engine);
 struct hp_target *hp_engine_target(const struct hp_engine *engine);
 uint64_t hp_engine_start_ns(const struct hp_engine *engine);
+void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain); /* state, NULL = off */

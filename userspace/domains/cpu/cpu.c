@@ -22,7 +22,6 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "cpu.skel.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_view.h"
 #include "domains/cpu/cpu_worker.h"
@@ -31,6 +30,9 @@
 #include "engine/settings.h"
 #include "hotpathd/abi/cpu.h"
 #include "probe/kfeat.h"
+
+/* The skeleton has members of the types above. */
+#include "cpu.skel.h"
 
 #define SLICE_NS 1000000000ull
 /* A slice of more words is cut early: 64 MiB would be 50,000 deep samples a second. */

@@ -80,6 +80,14 @@ int hp_functions_wait_planned(void *state, struct hp_err *err)
 	return functions ? hp_functions_probe_wait_planned(functions->probe, err) : 0;
 }
 
+void hp_functions_wait_attached(void *state)
+{
+	struct functions *functions = state;
+
+	if (functions)
+		hp_functions_probe_wait_attached(functions->probe);
+}
+
 static void functions_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct functions *functions = state;

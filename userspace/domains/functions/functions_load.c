@@ -10,9 +10,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/core.h"
-#include "functions.skel.h"
 #include "probe/bpfsys.h"
 #include "probe/kfeat.h"
+
+/* The skeleton has members of the types above. */
+#include "functions.skel.h"
 
 static void want(struct bpf_program *program, bool wanted, enum hp_attach_type type)
 {

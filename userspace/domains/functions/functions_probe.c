@@ -286,6 +286,7 @@ static void *run(void *arg)
 	publish(probe);
 	pthread_mutex_lock(&probe->lock);
 	probe->attached = true;
+	pthread_cond_broadcast(&probe->changed);
 	pthread_mutex_unlock(&probe->lock);
 	while (r >= 0) {
 		r = window(probe, WATCH_WINDOW_NS);
@@ -366,6 +367,14 @@ int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_
 		*err = probe->failed;
 	pthread_mutex_unlock(&probe->lock);
 	return code;
+}
+
+void hp_functions_probe_wait_attached(struct hp_functions_probe *probe)
+{
+	pthread_mutex_lock(&probe->lock);
+	while (!probe->attached)
+		pthread_cond_wait(&probe->changed, &probe->lock);
+	pthread_mutex_unlock(&probe->lock);
 }
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe)

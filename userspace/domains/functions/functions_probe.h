@@ -25,6 +25,9 @@ void hp_functions_probe_free(struct hp_functions_probe *probe);
 /* Blocks until the plan is made: 0, or the error of hp_plan_build() with its sentence. Not on the engine thread while it runs. */
 int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_err *err);
 
+/* Blocks until all that is planned is attached, or nothing more will be. */
+void hp_functions_probe_wait_attached(struct hp_functions_probe *probe);
+
 /* The totals as BPF adds them up, mapped; NULL before they exist. Valid until free. */
 struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */

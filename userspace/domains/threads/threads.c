@@ -29,6 +29,8 @@
 #include "hotpathd/abi/threads.h"
 #include "target/proc.h"
 #include "target/target.h"
+
+/* The skeleton has members of the types above. */
 #include "threads.skel.h"
 
 struct threads {
