@@ -12,18 +12,25 @@ def cxx(program):
     counted = fixture.run()
     equal(counted["wrong"], 0, f"wrong results of {program}, whose exceptions pass probed frames")
     equal(counted["destroyed"], 2 * counted["rounds"], "destructors that ran")
-    daemon.settled()
-    got = {name: entry["calls"] for name, entry in daemon.functions().items()}
+    losses = daemon.settled()["losses"]
+    entries = daemon.functions()
+    got = {name: entry["calls"] for name, entry in entries.items()}
 
     def calls(prefix):
         return sum(n for name, n in got.items() if name.startswith(prefix))
     equal(calls("shop::price"), counted["price_int"] + counted["price_string"], f"calls of shop::price in {got}")
     equal(calls("shop::Basket"), counted["add"], f"calls of shop::Basket<T>::add in {got}")
-    equal(calls("shop::attempt"), counted["rounds"], "calls of shop::attempt, which catches")
+    # The unwinder needs the real return addresses back, so a call that is live then may lose its return probe: the
+    # entry must say so and the loss be counted (trap:U7).
+    attempt = next(entry for name, entry in entries.items() if name.startswith("shop::attempt"))
+    within(attempt["calls"], counted["rounds"] - counted["caught"], counted["rounds"], "calls of shop::attempt, which catches")
+    equal(int(attempt.get("entries", attempt["calls"])), counted["rounds"], "entries of shop::attempt")
+    if attempt["calls"] < counted["rounds"]:
+        expect(losses["returns_given_up"] >= counted["rounds"] - attempt["calls"], f"returns were lost quietly: {losses}")
     # A call that ends by an exception does not return.
     finished = counted["check"] - counted["caught"]
-    within(calls("shop::detail::check"), finished, finished, "finished calls of shop::detail::check")
-    within(calls("shop::through"), finished, finished, "finished calls of shop::through")
+    equal(calls("shop::detail::check"), finished, "finished calls of shop::detail::check")
+    equal(calls("shop::through"), finished, "finished calls of shop::through")
     expect(not any(name.startswith("_ZN") for name in got), f"mangled names: {sorted(got)}")
     daemon.stop()
     check_clean(fixture.pid)
