@@ -33,11 +33,6 @@ void hp_response_error(struct hp_response *response, int status, const char *tex
 /* Takes ownership of @body. */
 void hp_response_json(struct hp_response *response, int status, char *body);
 
-enum hp_route_flags {
-	HP_ROUTE_POST_ONLY = 1 << 0,  /* other methods: handler still runs first if it wants 404 before 405 */
-	HP_ROUTE_OWN_QUERY = 1 << 1,  /* our own route: the handler parses the query itself */
-};
-
 /* @id: number of the {id} part, 0 if the route has none. Fills *@response. */
 typedef void (*hp_route_fn)(void *arg, const struct hp_request *request, uint32_t id,
 			    struct hp_response *response);
