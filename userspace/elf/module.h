@@ -43,7 +43,8 @@ enum hp_module_trait {
 	HP_MODULE_FIBERS = 1 << 1,   /* brpc/bthread, boost.context, greenlet, libco ... symbols (trap:U4) */
 	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab: functions from .dynsym only */
 	HP_MODULE_RUST = 1 << 3,
-	HP_MODULE_STATIC = 1 << 4,   /* no PT_INTERP and no PT_DYNAMIC, or static-pie */
+	HP_MODULE_STATIC = 1 << 4,   /* no PT_INTERP and an entry point: static or static-pie */
+	HP_MODULE_HIDDEN_UNWINDER = 1 << 5, /* walks stacks by itself, but no symbol says where (trap:U7) */
 };
 
 /*

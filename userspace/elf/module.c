@@ -1,0 +1,171 @@
+#include "elf/module.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "elf/index.h"
+#include "elf/sandbox.h"
+#include "elf/symtab.h"
+
+struct hp_module {
+	atomic_uint refs;
+	char *name;
+	struct hp_index index;
+};
+
+static const struct hp_sandbox_limits limits = {
+	.memory_bytes = 2ull << 30,
+	.output_bytes = 512ull << 20,
+	.seconds = 10,
+};
+
+/* In the sandbox child. */
+static int parse(void *arg, void **ret_data, size_t *ret_size)
+{
+	struct hp_index index = {0};
+	int r = hp_symtab_read(*(const int *)arg, &index);
+
+	if (r == 0)
+		r = hp_index_write(&index, ret_data, ret_size);
+	hp_index_deinit(&index);
+	return r;
+}
+
+static int fail(const char *name, int code, struct hp_err *err)
+{
+	switch (code) {
+	case -ENOEXEC:
+		return hp_err_set(err, code, "%s is no 64-bit x86 ELF file", name);
+	case -EBADMSG:
+		return hp_err_set(err, code, "%s is malformed: its symbols are not used", name);
+	case -E2BIG:
+		return hp_err_set(err, code, "%s has more symbols than we read: they are not used", name);
+	case -ETIMEDOUT:
+		return hp_err_set(err, code, "reading the symbols of %s took more than %u s: they are not used",
+				  name, limits.seconds);
+	default:
+		return hp_err_set(err, code, "cannot read the symbols of %s: %s", name, hp_err_name(code));
+	}
+}
+
+int hp_module_load(int fd, const char *name, struct hp_module **ret_module, struct hp_err *err)
+{
+	HP_AUTO(hp_module) struct hp_module *module = calloc(1, sizeof(*module));
+	HP_AUTO_FREE void *data = NULL;
+	size_t size;
+	int r;
+
+	if (!module)
+		return fail(name, -ENOMEM, err);
+	atomic_init(&module->refs, 1);
+	module->name = strdup(name);
+	if (!module->name)
+		return fail(name, -ENOMEM, err);
+	r = hp_sandbox_run(parse, &fd, &limits, &data, &size);
+	if (r == 0)
+		r = hp_index_read(data, size, &module->index);
+	if (r < 0)
+		return fail(name, r, err);
+	*ret_module = HP_TAKE_PTR(module);
+	return 0;
+}
+
+struct hp_module *hp_module_ref(struct hp_module *module)
+{
+	atomic_fetch_add_explicit(&module->refs, 1, memory_order_relaxed);
+	return module;
+}
+
+void hp_module_free(struct hp_module *module)
+{
+	if (!module || atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	hp_index_deinit(&module->index);
+	free(module->name);
+	free(module);
+}
+
+const char *hp_module_name(const struct hp_module *module)
+{
+	return module->name;
+}
+
+uint32_t hp_module_traits(const struct hp_module *module)
+{
+	return module->index.traits;
+}
+
+const char *hp_module_build_id(const struct hp_module *module)
+{
+	return module->index.build_id;
+}
+
+size_t hp_module_nsyms(const struct hp_module *module)
+{
+	return module->index.syms.len;
+}
+
+void hp_module_sym(const struct hp_module *module, size_t i, struct hp_sym *ret_sym)
+{
+	const struct hp_index_sym *sym = &module->index.syms.data[i];
+
+	*ret_sym = (struct hp_sym){
+		.addr = sym->addr,
+		.size = sym->size,
+		.name = module->index.strings.data + sym->name,
+		.flags = sym->flags,
+		.aliases = sym->aliases,
+	};
+}
+
+bool hp_module_find(const struct hp_module *module, uint64_t vaddr, struct hp_sym *ret_sym)
+{
+	size_t low = 0, high = module->index.syms.len;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (module->index.syms.data[middle].addr <= vaddr)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == 0 || vaddr - module->index.syms.data[low - 1].addr >= module->index.syms.data[low - 1].size)
+		return false;
+	hp_module_sym(module, low - 1, ret_sym);
+	return true;
+}
+
+size_t hp_module_nsegments(const struct hp_module *module)
+{
+	return module->index.segments.len;
+}
+
+const struct hp_segment *hp_module_segment(const struct hp_module *module, size_t i)
+{
+	return &module->index.segments.data[i];
+}
+
+bool hp_module_offset(const struct hp_module *module, uint64_t vaddr, uint64_t *ret_offset)
+{
+	hp_vec_each(segment, &module->index.segments) {
+		if (vaddr < segment->vaddr || vaddr - segment->vaddr >= segment->filesz)
+			continue;
+		*ret_offset = vaddr - segment->vaddr + segment->offset;
+		return true;
+	}
+	return false;
+}
+
+bool hp_module_vaddr(const struct hp_module *module, uint64_t offset, uint64_t *ret_vaddr)
+{
+	hp_vec_each(segment, &module->index.segments) {
+		if (offset < segment->offset || offset - segment->offset >= segment->filesz)
+			continue;
+		*ret_vaddr = offset - segment->offset + segment->vaddr;
+		return true;
+	}
+	return false;
+}

@@ -1,0 +1,13 @@
+#pragma once
+
+struct hp_index;
+
+/*
+ * Reads the ELF file at @fd through libelf and fills @index. libelf is trusted with nothing but this
+ * process, so the daemon calls it only in the sandbox child. Reads, never maps (trap:T5: a file truncated
+ * while mapped is SIGBUS).
+ *
+ * 0; -ENOEXEC (no ELF, 32-bit, other machine); -EBADMSG (malformed); -E2BIG (over the caps of elf/index.h);
+ * -ENOMEM. @index is to be deinitialised in any case.
+ */
+int hp_symtab_read(int fd, struct hp_index *index);
