@@ -85,19 +85,33 @@ static const struct hp_segment *segment_of(const struct hp_index *index, uint64_
 	return NULL;
 }
 
+/* libc defines these; who uses them imports them, or is linked statically with them. */
+static bool is_context_switch(const char *name)
+{
+	return strcmp(name, "swapcontext") == 0 || strcmp(name, "makecontext") == 0;
+}
+
+static bool is_fiber_function(const char *name)
+{
+	static const char *const names[] = {
+		"bthread_start_background", "make_fcontext", "jump_fcontext", "PyGreenlet_New",
+		"co_create",		    "aco_create",    "coro_transfer",
+	};
+
+	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* What a name, defined or imported, tells about the program (traps U4, U7). */
 static void note_name(struct parse *parse, const char *name, bool defined)
 {
-	static const char *const fibers[] = {
-		"bthread_start_background", "make_fcontext", "jump_fcontext", "swapcontext", "makecontext",
-		"PyGreenlet_New", "co_create", "aco_create", "coro_transfer",
-	};
+	bool linked_in = !defined || (parse->index->traits & HP_MODULE_STATIC);
 
-	for (size_t i = 0; i < HP_ARRAY_SIZE(fibers); i++) {
-		/* libc itself defines the context functions; a program that uses them imports them. */
-		if (strcmp(name, fibers[i]) == 0 && !(defined && strstr(name, "context") && parse->has_symtab == 0))
-			parse->index->traits |= HP_MODULE_FIBERS;
-	}
+	if (is_fiber_function(name) || (linked_in && is_context_switch(name)))
+		parse->index->traits |= HP_MODULE_FIBERS;
 	if (strcmp(name, "_Unwind_RaiseException") == 0) {
 		parse->defines_unwinder |= defined;
 		parse->imports_unwinder |= !defined;
