@@ -161,8 +161,7 @@ static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns)
 	if (!entry_ns && frame)
 		entry_ns = frame->entry_ns;
 	if (!entry_ns) {
-		hp_count(HP_STAT_RETURN_UNMATCHED);
-		__sync_fetch_and_add(&cell->untimed, 1);
+		hp_count(HP_STAT_RETURN_UNMATCHED); /* its entry came before us, or got no frame */
 		return;
 	}
 	duration = now > entry_ns ? now - entry_ns : 0;
@@ -215,17 +214,13 @@ int hp_function_session(struct pt_regs *ctx)
 	return 0;
 }
 
-/* The pair for kernels without sessions. */
+/* Entry half of the pairs: with hp_function_return without sessions, with hp_function_exit. */
 SEC("uprobe")
 int hp_function_entry(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
-	if (!hit(cookie) || hp_config.entry_only)
-		return 0;
-	if (too_deep())
-		hp_count(HP_STAT_RETURN_TOO_DEEP);
-	else
+	if (hit(cookie))
 		enter(ctx->sp, cookie, bpf_ktime_get_ns());
 	return 0;
 }
@@ -239,36 +234,21 @@ int hp_function_return(struct pt_regs *ctx)
 }
 
 /*
- * trap:U7: an unwinder that meets the trampoline among the return addresses finds no frame description
- * for it and ends the program (measured: a C++ exception through a frame with a return probe calls
- * terminate). So when a walk begins, the original return addresses go back onto the stack, from the
- * kernel's own list. Calls that are live then have no return event any more; they stay in flight until
- * superseded. An address is written only where the trampoline still stands: a stale entry of the list
- * may point into what has become somebody's data.
+ * Exit of a function that must not have a return probe (trap:U7): at its ret, where the stack pointer is
+ * that of the entry again, or at the jump of a tail call.
  */
 SEC("uprobe")
-int hp_function_unwind(struct pt_regs *ctx)
+int hp_function_exit(struct pt_regs *ctx)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct return_instance *instance;
-	__u64 trampoline;
+	if (hp_is_target())
+		leave(ctx->sp, bpf_get_attach_cookie(ctx), 0);
+	return 0;
+}
 
-	if (!hp_is_target())
-		return 0;
-	trampoline = trampoline_of(task);
-	instance = BPF_CORE_READ(task, utask, return_instances);
-	for (int i = 0; i <= HP_SHADOW_DEPTH && instance && trampoline; i++) {
-		void *where = (void *)BPF_CORE_READ(instance, stack);
-		__u64 original = BPF_CORE_READ(instance, orig_ret_vaddr), now = 0;
-
-		if (bpf_probe_read_user(&now, sizeof(now), where) == 0 && now == trampoline &&
-		    original != trampoline) {
-			if (bpf_probe_write_user(where, &original, sizeof(original)))
-				hp_count(HP_STAT_UNWIND_FAILED);
-			else
-				hp_count(HP_STAT_UNWIND_RESTORED);
-		}
-		instance = BPF_CORE_READ(instance, next);
-	}
+/* Entries only. */
+SEC("uprobe")
+int hp_function_count(struct pt_regs *ctx)
+{
+	hit(bpf_get_attach_cookie(ctx));
 	return 0;
 }

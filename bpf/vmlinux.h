@@ -63,15 +63,8 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
-struct return_instance {
-	unsigned long stack;
-	unsigned long orig_ret_vaddr;
-	struct return_instance *next;
-};
-
 struct uprobe_task {
 	unsigned int depth;
-	struct return_instance *return_instances;
 };
 
 struct xol_area {

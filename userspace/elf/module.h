@@ -44,7 +44,7 @@ enum hp_module_trait {
 	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab: functions from .dynsym only */
 	HP_MODULE_RUST = 1 << 3,
 	HP_MODULE_STATIC = 1 << 4,   /* no PT_INTERP and an entry point: static or static-pie */
-	HP_MODULE_HIDDEN_UNWINDER = 1 << 5, /* walks stacks by itself, but no symbol says where (trap:U7) */
+	HP_MODULE_UNWINDS = 1 << 5, /* exceptions may pass through its functions: C++, Rust ... (trap:U7) */
 };
 
 /*

@@ -25,7 +25,6 @@ struct parse {
 	HP_VEC(struct raw) raws;
 	size_t names; /* section header string table */
 	bool has_symtab, has_interp;
-	bool defines_unwinder, imports_unwinder, imports_walk;
 };
 
 static void parse_end(struct parse *parse)
@@ -105,6 +104,23 @@ static bool is_fiber_function(const char *name)
 	return false;
 }
 
+/*
+ * trap:U7: code that throws, catches or cleans up needs one of these. libgcc's own entries do not count
+ * where they are linked in, as every static program holds them.
+ */
+static bool is_exception_function(const char *name, bool imported)
+{
+	static const char *const names[] = {
+		"__cxa_throw", "__cxa_begin_catch", "__gxx_personality_v0", "rust_eh_personality",
+	};
+
+	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	}
+	return imported && (strcmp(name, "_Unwind_Resume") == 0 || strcmp(name, "_Unwind_RaiseException") == 0);
+}
+
 /* What a name, defined or imported, tells about the program (traps U4, U7). */
 static void note_name(struct parse *parse, const char *name, bool defined)
 {
@@ -112,12 +128,8 @@ static void note_name(struct parse *parse, const char *name, bool defined)
 
 	if (is_fiber_function(name) || (linked_in && is_context_switch(name)))
 		parse->index->traits |= HP_MODULE_FIBERS;
-	if (strcmp(name, "_Unwind_RaiseException") == 0) {
-		parse->defines_unwinder |= defined;
-		parse->imports_unwinder |= !defined;
-	}
-	if (!defined && (strcmp(name, "dl_iterate_phdr") == 0 || strcmp(name, "_dl_find_object") == 0))
-		parse->imports_walk = true;
+	if (is_exception_function(name, !defined))
+		parse->index->traits |= HP_MODULE_UNWINDS;
 	if (strncmp(name, "_RNv", 4) == 0 || strcmp(name, "rust_eh_personality") == 0)
 		parse->index->traits |= HP_MODULE_RUST;
 }
@@ -318,10 +330,9 @@ static void conclude(struct parse *parse)
 
 	if (!parse->has_symtab)
 		index->traits |= HP_MODULE_STRIPPED;
-	if (parse->imports_walk && !parse->defines_unwinder && !parse->imports_unwinder)
-		index->traits |= HP_MODULE_HIDDEN_UNWINDER;
-	if ((index->traits & HP_MODULE_STATIC) && !parse->has_symtab && !(index->traits & HP_MODULE_GO))
-		index->traits |= HP_MODULE_HIDDEN_UNWINDER;
+	/* Nothing tells what a stripped static program was made from. */
+	if ((index->traits & HP_MODULE_STATIC) && !parse->has_symtab)
+		index->traits |= HP_MODULE_UNWINDS;
 }
 
 int hp_symtab_read(int fd, struct hp_index *index)

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -99,14 +100,9 @@ static int core_load(struct hp_core *core)
 /* libbpf's own chatter goes to our log; failures are reported by whoever asked. */
 static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char text[512];
-
 	if (!hp_log_enabled(HP_LOG_DEBUG, "bpf"))
 		return 0;
-	vsnprintf(text, sizeof(text), fmt, args);
-	text[strcspn(text, "\n")] = '\0';
-	hp_log(HP_LOG_DEBUG, "bpf", "%s", text);
-	return 0;
+	return vfprintf(stderr, fmt, args); /* whole verifier logs come in one call */
 }
 
 int hp_core_open(pid_t tgid, unsigned ring_bytes, struct hp_core **ret_core, struct hp_err *err)

@@ -26,7 +26,7 @@ struct hp_resources {
 	uint32_t planned, attached, skipped, dropped;
 	uint64_t attach_ns; /* time spent in the kernel for attaching */
 	char failed[320];   /* set: the domain gave up after open, and why */
-	char note[192];	    /* a limit that the user must know, "" = none */
+	char note[320];	    /* a limit that the user must know, "" = none */
 };
 
 /* What a request asks a domain for. */

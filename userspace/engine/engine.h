@@ -56,7 +56,7 @@ struct hp_engine_status {
 	char comm[64];
 	char exe[256];
 	char domains[HP_NDOMAINS][320]; /* "active" or why not */
-	char notes[HP_NDOMAINS][192];
+	char notes[HP_NDOMAINS][320];
 	struct hp_resources probes; /* summed over domains */
 	uint64_t produced, consumed, lost;
 	uint64_t losses[HP_NSTATS];

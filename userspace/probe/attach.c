@@ -25,12 +25,17 @@ static void vectors_free(struct vectors *vectors)
 	free(vectors->cookies);
 }
 
+static int vectors_alloc(struct vectors *vectors, size_t len)
+{
+	vectors->offsets = calloc(len + 1, sizeof(*vectors->offsets));
+	vectors->cookies = calloc(len + 1, sizeof(*vectors->cookies));
+	return vectors->offsets && vectors->cookies ? 0 : -ENOMEM;
+}
+
 static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
 			const struct hp_partition *partition)
 {
-	vectors->offsets = calloc(partition->len, sizeof(*vectors->offsets));
-	vectors->cookies = calloc(partition->len, sizeof(*vectors->cookies));
-	if (!vectors->offsets || !vectors->cookies)
+	if (vectors_alloc(vectors, partition->len) < 0)
 		return -ENOMEM;
 	for (size_t i = 0; i < partition->len; i++) {
 		const struct hp_plan_function *function =
@@ -42,47 +47,84 @@ static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
 	return 0;
 }
 
-/* Opens the link or the pair. The return probe comes first: a return without entry is ignored. */
-static int open_links(const struct hp_attach_programs *programs, const struct hp_multi *multi, int fds[2])
+/* Entry link, and before it the link that sees the end: an end without an entry is ignored. */
+static int open_pair(const struct hp_multi *entry, int entry_fd, const struct hp_multi *end, int end_fd, int fds[2])
 {
-	HP_AUTO_FD int ret_fd = -1;
-	struct hp_multi ret = *multi;
-	int fd;
+	HP_AUTO_FD int last = hp_bpfsys_link_multi(end_fd, HP_ATTACH_UPROBE_MULTI, end);
+	int first;
 
-	if (programs->return_probes && programs->session_fd >= 0) {
-		fd = hp_bpfsys_link_multi(programs->session_fd, HP_ATTACH_UPROBE_SESSION, multi);
-		if (fd < 0)
-			return fd;
-		fds[0] = fd;
-		return 0;
-	}
-	if (programs->return_probes) {
-		ret.ret = 1;
-		ret_fd = hp_bpfsys_link_multi(programs->return_fd, HP_ATTACH_UPROBE_MULTI, &ret);
-		if (ret_fd < 0)
-			return ret_fd;
-	}
-	fd = hp_bpfsys_link_multi(programs->entry_fd, HP_ATTACH_UPROBE_MULTI, multi);
+	if (last < 0)
+		return last;
+	first = hp_bpfsys_link_multi(entry_fd, HP_ATTACH_UPROBE_MULTI, entry);
+	if (first < 0)
+		return first;
+	fds[0] = first;
+	fds[1] = HP_TAKE_FD(last);
+	return 0;
+}
+
+static int open_single(const struct hp_multi *multi, enum hp_attach_type type, int program_fd, int fds[2])
+{
+	int fd = hp_bpfsys_link_multi(program_fd, type, multi);
+
 	if (fd < 0)
 		return fd;
 	fds[0] = fd;
-	fds[1] = HP_TAKE_FD(ret_fd);
 	return 0;
+}
+
+/* Entries and exits of functions that have probes on their exits. */
+static int open_exits(const struct hp_attach_programs *programs, const struct hp_plan *plan,
+		      const struct hp_partition *partition, size_t from, const struct hp_multi *entry, int fds[2])
+{
+	HP_CLEANUP(vectors_free) struct vectors vectors = {0};
+	struct hp_multi exits = *entry;
+	uint32_t n = 0;
+
+	for (size_t i = from; i < from + entry->len; i++)
+		n += plan->functions.data[partition->indices[i]].nexits;
+	if (vectors_alloc(&vectors, n) < 0)
+		return -ENOMEM;
+	exits.offsets = vectors.offsets;
+	exits.cookies = vectors.cookies;
+	exits.len = 0;
+	for (size_t i = from; i < from + entry->len; i++) {
+		const struct hp_plan_function *function = &plan->functions.data[partition->indices[i]];
+
+		for (uint32_t k = 0; k < function->nexits; k++, exits.len++) {
+			vectors.offsets[exits.len] = plan->exits.data[function->first_exit + k];
+			vectors.cookies[exits.len] = HP_COOKIE(function->entity, partition->generation);
+		}
+	}
+	return open_pair(entry, programs->entry_fd, &exits, programs->exit_fd, fds);
 }
 
 static int open_range(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
 		      const struct hp_partition *partition, const struct vectors *vectors, size_t from,
 		      size_t len, int fds[2])
 {
+	const struct hp_plan_function *first = &plan->functions.data[partition->indices[0]];
 	const struct hp_multi multi = {
-		.path = plan->images.data[plan->functions.data[partition->indices[0]].image].path,
+		.path = plan->images.data[first->image].path,
 		.pid = pid,
 		.offsets = vectors->offsets + from,
 		.cookies = vectors->cookies + from,
 		.len = (uint32_t)len,
 	};
+	struct hp_multi ret = multi;
 
-	return open_links(programs, &multi, fds);
+	switch ((enum hp_plan_mode)first->mode) {
+	case HP_MODE_COUNT:
+		return open_single(&multi, HP_ATTACH_UPROBE_MULTI, programs->count_fd, fds);
+	case HP_MODE_EXITS:
+		return open_exits(programs, plan, partition, from, &multi, fds);
+	case HP_MODE_RETURN:
+		break;
+	}
+	if (programs->session_fd >= 0)
+		return open_single(&multi, HP_ATTACH_UPROBE_SESSION, programs->session_fd, fds);
+	ret.ret = 1;
+	return open_pair(&multi, programs->entry_fd, &ret, programs->return_fd, fds);
 }
 
 static void close_fds(int fds[2])
@@ -206,26 +248,4 @@ int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *p
 		}
 	}
 	return missing;
-}
-
-int hp_attach_unwinders(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
-			uint32_t image)
-{
-	uint64_t offsets[32], cookies[32];
-	struct hp_multi multi = {
-		.path = plan->images.data[image].path,
-		.pid = pid,
-		.offsets = offsets,
-		.cookies = cookies,
-	};
-
-	hp_vec_each(function, &plan->unwinders) {
-		if (function->image != image || multi.len == HP_ARRAY_SIZE(offsets))
-			continue;
-		offsets[multi.len] = function->offset;
-		cookies[multi.len++] = 0;
-	}
-	if (multi.len == 0)
-		return -ENOENT;
-	return hp_bpfsys_link_multi(programs->unwind_fd, HP_ATTACH_UPROBE_MULTI, &multi);
 }

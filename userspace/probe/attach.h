@@ -14,16 +14,16 @@ struct hp_plan;
  * also when the daemon is killed.
  */
 struct hp_attach_programs {
-	int session_fd;	    /* -1: the kernel has no sessions, use the pair */
+	int session_fd; /* entry and return; -1: the kernel has no sessions, use entry and return */
 	int entry_fd;
-	int return_fd;
-	int unwind_fd;
-	bool return_probes; /* false: entries only */
+	int return_fd; /* -1 with sessions */
+	int exit_fd;
+	int count_fd;
 };
 
 /* One partition: functions whose links are opened and closed together. */
 struct hp_partition {
-	uint32_t *indices; /* into plan->functions, all of one image */
+	uint32_t *indices; /* into plan->functions, all of one image and one mode */
 	size_t len;
 	uint32_t generation;
 	int fds[2]; /* links, -1 = none */
@@ -45,7 +45,3 @@ void hp_partition_free(struct hp_partition *partition); /* links and indices */
  * breakpoint. Those that do not get a reason in the plan; returns their number, or negative errno if memory cannot be read.
  */
 int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition);
-
-/* Link for the unwinder's entry points of the plan; -ENOENT if there are none. Descriptor or negative errno. */
-int hp_attach_unwinders(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
-			uint32_t image);

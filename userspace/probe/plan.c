@@ -8,7 +8,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "elf/module.h"
+#include "probe/exits.h"
 #include "probe/registry.h"
+#include "probe/text.h"
 #include "target/modcache.h"
 
 /* Functions that must not be probed at all, or not be given a return probe; matched on plain names. */
@@ -60,15 +62,6 @@ static const struct {
 	{"__morestack", "it switches stacks"},
 };
 
-/* The walks of libgcc's and libunwind's unwinder start here (trap:U7). */
-static const char *const unwinder_names[] = {
-	"_Unwind_RaiseException",
-	"_Unwind_Resume_or_Rethrow",
-	"_Unwind_ForcedUnwind",
-	"_Unwind_Resume",
-	"_Unwind_Backtrace",
-};
-
 static const char *never_reason(const char *name)
 {
 	for (size_t i = 0; i < HP_ARRAY_SIZE(never); i++) {
@@ -78,45 +71,6 @@ static const char *never_reason(const char *name)
 	return strncmp(name, "_Unwind_", 8) == 0 ? "part of the exception unwinder" : NULL;
 }
 
-static bool is_unwinder(const char *name)
-{
-	for (size_t i = 0; i < HP_ARRAY_SIZE(unwinder_names); i++) {
-		if (strcmp(name, unwinder_names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Executable bytes of a module, read once: 20,000 small reads would cost more. */
-struct text {
-	uint8_t *data;
-	uint64_t offset, size;
-};
-
-#define MAX_TEXT (512ull << 20)
-
-static int read_text(int fd, const struct hp_segment *segment, struct text *text)
-{
-	uint64_t done = 0;
-
-	if (segment->filesz > MAX_TEXT)
-		return -E2BIG;
-	text->data = malloc(segment->filesz + 1);
-	if (!text->data)
-		return -ENOMEM;
-	while (done < segment->filesz) {
-		ssize_t got = pread(fd, text->data + done, segment->filesz - done,
-				    (off_t)(segment->offset + done));
-
-		if (got <= 0)
-			break; /* truncated: what is missing decodes as "no instruction" */
-		done += (uint64_t)got;
-	}
-	text->offset = segment->offset;
-	text->size = done;
-	return 0;
-}
-
 /* One module on its way into the plan. */
 struct scan {
 	const struct hp_plan_input *input;
@@ -124,31 +78,66 @@ struct scan {
 	const struct hp_image *image;
 	struct hp_module *module;
 	uint32_t image_index;
-	struct text texts[8];
-	size_t ntexts;
-	uint64_t matched; /* bit i: pattern i of functions matched here; bit 32 + i: of exact */
+	struct hp_text text;
+	bool *matched_functions, *matched_exact; /* by pattern: it matched somewhere */
 };
 
-static void scan_free(struct scan *scan)
+static struct hp_site site_at(const struct scan *scan, uint64_t vaddr, uint8_t *ret_byte)
 {
-	for (size_t i = 0; i < scan->ntexts; i++)
-		free(scan->texts[i].data);
+	size_t left;
+	const uint8_t *code = hp_text_at(&scan->text, vaddr, &left);
+
+	if (!code)
+		return (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
+	*ret_byte = *code;
+	return hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES);
 }
 
-static struct hp_site site_at(const struct scan *scan, uint64_t offset, uint8_t *ret_byte)
+static int add_exits(struct scan *scan, const struct hp_body *body, struct hp_plan_function *function)
 {
-	for (size_t i = 0; i < scan->ntexts; i++) {
-		const struct text *text = &scan->texts[i];
-		uint64_t left;
+	function->first_exit = (uint32_t)scan->plan->exits.len;
+	function->nexits = (uint32_t)body->nexits;
+	for (size_t i = 0; i < body->nexits; i++) {
+		uint64_t offset = 0;
 
-		if (offset < text->offset || offset - text->offset >= text->size)
-			continue;
-		left = text->size - (offset - text->offset);
-		*ret_byte = text->data[offset - text->offset];
-		return hp_site_choose(text->data + (offset - text->offset),
-				      left < HP_SITE_BYTES ? left : HP_SITE_BYTES);
+		if (!hp_module_offset(scan->module, body->exits[i], &offset))
+			return -EINVAL; /* the body was read from the same segments */
+		if (hp_vec_push(&scan->plan->exits, offset) < 0)
+			return -ENOMEM;
 	}
-	return (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
+	return 0;
+}
+
+/*
+ * How the end of a call is seen. trap:U7: an unwinder that meets a swapped return address ends the program
+ * (measured: a C++ exception through a frame with a return probe calls terminate), so where exceptions may
+ * pass, only functions that call nothing get return probes.
+ */
+static int choose_mode(struct scan *scan, const struct hp_sym *sym, struct hp_plan_function *function)
+{
+	struct hp_body body;
+
+	if (scan->plan->preflight.flags & HP_PRE_NO_RETURN_PROBES) {
+		function->mode = HP_MODE_COUNT;
+		function->untimed = scan->plan->preflight.lines[0];
+		return 0;
+	}
+	if (!(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
+		function->mode = HP_MODE_RETURN;
+		return 0;
+	}
+	hp_exits_find(scan->module, &scan->text, sym, &body);
+	if (body.leaf) {
+		function->mode = HP_MODE_RETURN;
+		return 0;
+	}
+	if (!body.unclear && body.nexits) {
+		function->mode = HP_MODE_EXITS;
+		return add_exits(scan, &body, function);
+	}
+	function->mode = HP_MODE_COUNT;
+	function->untimed = body.unclear ? body.unclear : "it never returns";
+	return 0;
 }
 
 static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
@@ -168,13 +157,18 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 	if (r < 0)
 		return r;
 	if (hp_module_offset(scan->module, sym->addr, &function.offset))
-		site = site_at(scan, function.offset, &function.original);
+		site = site_at(scan, sym->addr, &function.original);
 	function.class = site.class;
 	function.reason = reason ? reason : site.reason;
 	if (sym->flags & HP_SYM_IFUNC)
 		function.reason = "its symbol names an IFUNC resolver, not the code"; /* trap:T6 */
-	if (function.reason)
+	if (function.reason) {
 		scan->plan->skipped++;
+	} else {
+		r = choose_mode(scan, sym, &function);
+		if (r < 0)
+			return r;
+	}
 	if (function.entity > scan->plan->max_entity)
 		scan->plan->max_entity = function.entity;
 	return hp_vec_push(&scan->plan->functions, function);
@@ -196,31 +190,14 @@ static int scan_symbol(struct scan *scan, const struct hp_sym *sym)
 	exact = match_of(input->exact, scan, sym->name);
 	wanted = match_of(input->functions, scan, sym->name);
 	if (exact >= 0)
-		scan->matched |= 1ull << (32 + (exact & 31));
+		scan->matched_exact[exact] = true;
 	if (wanted >= 0)
-		scan->matched |= 1ull << (wanted & 31);
+		scan->matched_functions[wanted] = true;
 	if (exact < 0 && wanted < 0 && !(all && scan->image->is_exe))
 		return 0;
 	if (match_of(input->exclude, scan, sym->name) >= 0)
 		return 0;
 	return add_function(scan, sym, exact >= 0);
-}
-
-static int scan_unwinder(struct scan *scan, const struct hp_sym *sym)
-{
-	struct hp_plan_function function = {
-		.image = scan->image_index,
-		.vaddr = sym->addr,
-		.addr = sym->addr + scan->image->bias,
-	};
-
-	if (!is_unwinder(sym->name) || !hp_module_offset(scan->module, sym->addr, &function.offset))
-		return 0;
-	if (site_at(scan, function.offset, &function.original).class == HP_SITE_REFUSED) {
-		scan->plan->return_probes = false;
-		return 0;
-	}
-	return hp_vec_push(&scan->plan->unwinders, function);
 }
 
 static bool wants_image(const struct hp_select *select, const struct hp_image *image)
@@ -230,12 +207,6 @@ static bool wants_image(const struct hp_select *select, const struct hp_image *i
 			return true;
 	}
 	return false;
-}
-
-static bool may_hold_unwinder(const struct hp_image *image)
-{
-	return image->is_exe || strncmp(image->name, "libgcc_s", 8) == 0 ||
-	       strncmp(image->name, "libunwind", 9) == 0 || strncmp(image->name, "libc++abi", 9) == 0;
 }
 
 static int add_image(struct scan *scan)
@@ -251,36 +222,25 @@ static int add_image(struct scan *scan)
 	return hp_vec_push(&scan->plan->images, image);
 }
 
-static int read_texts(struct scan *scan)
+static int read_text(struct scan *scan)
 {
 	HP_AUTO_FD int fd = hp_target_open_image(scan->input->target, scan->image);
-	size_t n = hp_module_nsegments(scan->module);
-	int r = 0;
 
-	if (fd < 0)
-		return fd;
-	for (size_t i = 0; i < n && i < HP_ARRAY_SIZE(scan->texts) && r == 0; i++) {
-		r = read_text(fd, hp_module_segment(scan->module, i), &scan->texts[i]);
-		if (r == 0)
-			scan->ntexts++;
-	}
-	return r;
+	return fd < 0 ? fd : hp_text_read(fd, scan->module, &scan->text);
 }
 
-static int scan_image(struct scan *scan, bool functions)
+static int scan_image(struct scan *scan)
 {
 	size_t nsyms = hp_module_nsyms(scan->module);
 	int r = add_image(scan);
 
 	if (r == 0)
-		r = read_texts(scan);
+		r = read_text(scan);
 	for (size_t i = 0; i < nsyms && r == 0; i++) {
 		struct hp_sym sym;
 
 		hp_module_sym(scan->module, i, &sym);
-		r = scan_unwinder(scan, &sym);
-		if (r == 0 && functions)
-			r = scan_symbol(scan, &sym);
+		r = scan_symbol(scan, &sym);
 	}
 	return r;
 }
@@ -316,15 +276,12 @@ static int report_unmatched(const struct hp_plan_input *input, const char *patte
 			  near.len > 2 ? ", " : "", near.len > 2 ? near.names[2] : "");
 }
 
-static int check_matched(const struct hp_plan_input *input, uint64_t matched, struct hp_err *err)
+static int check_matched(const struct hp_plan_input *input, const struct hp_select *select, const bool *matched,
+			 struct hp_err *err)
 {
-	for (size_t i = 0; i < hp_select_len(input->functions) && i < 32; i++) {
-		if (!(matched & (1ull << i)))
-			return report_unmatched(input, hp_select_text(input->functions, i), err);
-	}
-	for (size_t i = 0; i < hp_select_len(input->exact) && i < 32; i++) {
-		if (!(matched & (1ull << (32 + i))))
-			return report_unmatched(input, hp_select_text(input->exact, i), err);
+	for (size_t i = 0; i < hp_select_len(select); i++) {
+		if (!matched[i])
+			return report_unmatched(input, hp_select_text(select, i), err);
 	}
 	return 0;
 }
@@ -353,7 +310,6 @@ static int preflight(const struct hp_plan_input *input, struct hp_plan *plan, st
 		return r;
 	if (plan->preflight.flags & HP_PRE_NO_UPROBES)
 		return hp_err_set(err, -ENOTSUP, "%s", plan->preflight.lines[0]);
-	plan->return_probes = !(plan->preflight.flags & HP_PRE_NO_RETURN_PROBES);
 	return 0;
 }
 
@@ -362,21 +318,25 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
 	size_t nimages;
 	const struct hp_image *images = hp_target_images(input->target, &nimages);
-	uint64_t matched = 0;
+	HP_AUTO_FREE bool *matched_functions = calloc(hp_select_len(input->functions) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
 	int r;
 
-	if (!plan)
+	if (!plan || !matched_functions || !matched_exact)
 		return -ENOMEM;
 	r = preflight(input, plan, err);
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < nimages; i++) {
-		struct scan scan = {.input = input, .plan = plan};
+		struct scan scan = {
+			.input = input,
+			.plan = plan,
+			.matched_functions = matched_functions,
+			.matched_exact = matched_exact,
+		};
 		struct hp_image image = images[i];
-		bool functions = image.is_exe || wants_image(input->functions, &image) ||
-				 wants_image(input->exact, &image);
 
-		if (!functions && !may_hold_unwinder(&image))
+		if (!image.is_exe && !wants_image(input->functions, &image) && !wants_image(input->exact, &image))
 			continue;
 		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
 		if (r == -ENOMEM)
@@ -385,13 +345,14 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 			continue; /* its functions stay unknown; cpu attribution says so too */
 		image.bias = hp_target_bias(&image, scan.module);
 		scan.image = &image;
-		r = scan_image(&scan, functions);
-		matched |= scan.matched;
-		scan_free(&scan);
+		r = scan_image(&scan);
+		hp_text_deinit(&scan.text);
 		if (r < 0)
 			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path, hp_err_name(r));
 	}
-	r = check_matched(input, matched, err);
+	r = check_matched(input, input->functions, matched_functions, err);
+	if (r == 0)
+		r = check_matched(input, input->exact, matched_exact, err);
 	if (r < 0)
 		return r;
 	*ret_plan = HP_TAKE_PTR(plan);
@@ -404,23 +365,31 @@ void hp_plan_free(struct hp_plan *plan)
 		return;
 	hp_vec_free(&plan->functions);
 	hp_vec_free(&plan->images);
-	hp_vec_free(&plan->unwinders);
+	hp_vec_free(&plan->exits);
 	free(plan);
 }
+
+static const char *const mode_names[] = {
+	[HP_MODE_RETURN] = "timed by return probe",
+	[HP_MODE_EXITS] = "timed by probes on its exits",
+	[HP_MODE_COUNT] = "counted, not timed",
+};
 
 void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FILE *out)
 {
 	for (unsigned i = 0; i < plan->preflight.nlines; i++)
 		fprintf(out, "# %s\n", plan->preflight.lines[i]);
-	fprintf(out, "# %zu functions, %u of them skipped; %s\n", plan->functions.len, plan->skipped,
-		plan->return_probes ? "calls are timed" : "entries are counted, calls are not timed");
+	fprintf(out, "# %zu functions, %u of them skipped\n", plan->functions.len, plan->skipped);
 	hp_vec_each(function, &plan->functions) {
 		const struct hp_plan_image *image = &plan->images.data[function->image];
 
-		fprintf(out, "%s\t%s\t0x%" PRIx64 "\t%s%s%s\n", hp_registry_name(registry, function->entity),
-			image->name, function->vaddr,
-			function->reason ? "skipped: " : hp_site_class_name(function->class),
-			function->reason ? function->reason : " entry",
-			!function->reason && function->exact ? ", exact" : "");
+		fprintf(out, "%s\t%s\t0x%" PRIx64 "\t", hp_registry_name(registry, function->entity), image->name,
+			function->vaddr);
+		if (function->reason)
+			fprintf(out, "skipped: %s\n", function->reason);
+		else
+			fprintf(out, "%s entry, %s%s%s%s\n", hp_site_class_name(function->class),
+				mode_names[function->mode], function->untimed ? ": " : "",
+				function->untimed ? function->untimed : "", function->exact ? ", exact" : "");
 	}
 }

@@ -19,6 +19,12 @@ struct hp_registry;
  * Which functions get probes, where and why not: pure data, built without touching the target's
  * execution, printable by --dry-run.
  */
+enum hp_plan_mode {
+	HP_MODE_RETURN, /* return probe: the kernel swaps the return address */
+	HP_MODE_EXITS,	/* probes on its rets and tail calls: exceptions may pass (trap:U7) */
+	HP_MODE_COUNT,	/* entries only */
+};
+
 struct hp_plan_function {
 	uint32_t entity;
 	uint32_t image;	 /* index into images */
@@ -28,6 +34,9 @@ struct hp_plan_function {
 	uint8_t class;	 /* enum hp_site_class */
 	bool exact;	 /* --exact: the overhead guard leaves it alone */
 	uint8_t original; /* the byte that the breakpoint replaces */
+	uint8_t mode;	  /* enum hp_plan_mode */
+	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS only */
+	const char *untimed; /* HP_MODE_COUNT: why (static text, or a line of preflight) */
 	const char *reason; /* NULL: probe it; else why it is skipped (static text) */
 };
 
@@ -40,10 +49,8 @@ struct hp_plan_image {
 struct hp_plan {
 	HP_VEC(struct hp_plan_function) functions; /* by image, then address */
 	HP_VEC(struct hp_plan_image) images;
-	/* Entries of the unwinder's walks (trap:U7), probed when return probes are. */
-	HP_VEC(struct hp_plan_function) unwinders;
+	HP_VEC(uint64_t) exits; /* file offsets */
 	struct hp_preflight_report preflight;
-	bool return_probes; /* false: entries are counted, calls are not timed */
 	uint32_t skipped;
 	uint32_t max_entity; /* highest entity id in functions */
 };

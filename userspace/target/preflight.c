@@ -54,11 +54,6 @@ static void check_module(const struct hp_module *module, struct hp_preflight_rep
 		    "%s switches stacks (fibers): a return probe would end the program, so calls are counted, not "
 		    "timed",
 		    hp_module_name(module));
-	if (traits & HP_MODULE_HIDDEN_UNWINDER)
-		say(report, HP_PRE_NO_RETURN_PROBES,
-		    "%s may unwind stacks by itself: a return probe could end the program, so calls are counted, "
-		    "not timed",
-		    hp_module_name(module));
 }
 
 int hp_target_preflight(const struct hp_target *target, struct hp_module *const *modules, size_t nmodules,

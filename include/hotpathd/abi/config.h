@@ -11,9 +11,7 @@ struct hp_config {
 	__u32 ncpus;	    /* possible CPUs: rows of the per-CPU array maps */
 	__u32 nrings;	    /* rings; ring of a CPU = cpu % nrings */
 	__u32 nentities;    /* rows per CPU in the totals map */
-	__u32 entry_only;   /* no return probes in this target: count entries */
-	__u32 unused;
 };
-HP_ABI_SIZE(struct hp_config, 24);
+HP_ABI_SIZE(struct hp_config, 16);
 
 #define HP_MAX_RINGS 64

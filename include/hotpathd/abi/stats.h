@@ -15,9 +15,7 @@
 	X(RETURN_UNMATCHED, "returns_unmatched")   /* return whose entry was not seen */          \
 	X(RETURN_TOO_DEEP, "returns_too_deep")	   /* entries beyond the kernel's 64 levels */    \
 	X(STACK_FAILED, "cpu_stacks_failed")	   /* sample without a user stack */              \
-	X(STACK_CUT, "cpu_stacks_truncated")	   /* stack longer than HP_MAX_STACK */           \
-	X(UNWIND_RESTORED, "returns_given_up")	   /* return addresses restored for an unwinder */ \
-	X(UNWIND_FAILED, "unwind_failed")	   /* ... that could not be restored */
+	X(STACK_CUT, "cpu_stacks_truncated")	   /* stack longer than HP_MAX_STACK */
 
 enum hp_stat {
 #define X(name, text) HP_STAT_##name,

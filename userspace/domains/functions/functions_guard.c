@@ -22,15 +22,20 @@ static uint64_t target_cpu_ns(int pid)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+/* Of one call: the entry, and a single-stepped ret where exits are probed. */
 static uint64_t price_of(const struct hp_plan_function *function)
 {
-	return function->class == HP_SITE_EMULATED ? HP_GOVERNOR_EMULATED_NS : HP_GOVERNOR_STEPPED_NS;
+	uint64_t price =
+		function->class == HP_SITE_EMULATED ? HP_GOVERNOR_EMULATED_NS : HP_GOVERNOR_STEPPED_NS;
+
+	return function->mode == HP_MODE_EXITS ? price + HP_GOVERNOR_STEPPED_NS : price;
 }
 
 /* By entity, so that all addresses of an entity share one partition and thus one generation. */
 static int by_entity(const void *a, const void *b, void *arg)
 {
-	const struct hp_plan *plan = arg;
+	const struct hp_functions_guard *guard = arg;
+	const struct hp_plan *plan = guard->plan;
 	const struct hp_plan_function *left = &plan->functions.data[*(const uint32_t *)a];
 	const struct hp_plan_function *right = &plan->functions.data[*(const uint32_t *)b];
 
@@ -38,9 +43,23 @@ static int by_entity(const void *a, const void *b, void *arg)
 		return left->exact ? -1 : 1;
 	if (left->image != right->image)
 		return left->image < right->image ? -1 : 1;
+	if (guard->modes[left->entity] != guard->modes[right->entity])
+		return guard->modes[left->entity] < guard->modes[right->entity] ? -1 : 1;
 	if (left->entity != right->entity)
 		return left->entity < right->entity ? -1 : 1;
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+/*
+ * Functions of one entity (static ones that share a name) get one mode, so that the entity's calls are all
+ * seen in the same way. Return probes and probes on exits agree with each other, counting with neither.
+ */
+static void level_modes(struct hp_functions_guard *guard)
+{
+	hp_vec_each(function, &guard->plan->functions) {
+		if (!function->reason && guard->modes[function->entity] == HP_MODE_COUNT)
+			function->mode = HP_MODE_COUNT;
+	}
 }
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
@@ -51,7 +70,8 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 	guard->seen = calloc(object->nentities, sizeof(*guard->seen));
 	guard->price = calloc(object->nentities, sizeof(*guard->price));
 	guard->exact = calloc(object->nentities, sizeof(*guard->exact));
-	if (!guard->order || !guard->seen || !guard->price || !guard->exact)
+	guard->modes = calloc(object->nentities, sizeof(*guard->modes));
+	if (!guard->order || !guard->seen || !guard->price || !guard->exact || !guard->modes)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->functions.len; i++) {
 		const struct hp_plan_function *function = &plan->functions.data[i];
@@ -60,9 +80,18 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 			continue;
 		guard->order[guard->norder++] = (uint32_t)i;
 		guard->exact[function->entity] |= function->exact;
+		if (function->mode > guard->modes[function->entity])
+			guard->modes[function->entity] = function->mode;
 	}
-	qsort_r(guard->order, guard->norder, sizeof(*guard->order), by_entity, plan);
+	level_modes(guard);
+	qsort_r(guard->order, guard->norder, sizeof(*guard->order), by_entity, guard);
 	return 0;
+}
+
+void hp_functions_guard_detach(struct hp_functions_guard *guard)
+{
+	hp_vec_each(partition, &guard->partitions)
+		hp_attach_close(partition);
 }
 
 void hp_functions_guard_deinit(struct hp_functions_guard *guard)
@@ -75,6 +104,7 @@ void hp_functions_guard_deinit(struct hp_functions_guard *guard)
 	free(guard->seen);
 	free(guard->price);
 	free(guard->exact);
+	free(guard->modes);
 	memset(guard, 0, sizeof(*guard));
 }
 
@@ -148,12 +178,13 @@ static const struct hp_plan_function *ordered(const struct hp_functions_guard *g
 	return &guard->plan->functions.data[guard->order[i]];
 }
 
-/* End of the batch that starts at @from: at most @max functions, one image, whole entities. */
+/* End of the batch that starts at @from: at most @max functions, one image, one mode, whole entities. */
 static size_t batch_end(const struct hp_functions_guard *guard, size_t from, size_t max)
 {
 	size_t to = from;
 
 	while (to < guard->norder && ordered(guard, to)->image == ordered(guard, from)->image &&
+	       ordered(guard, to)->mode == ordered(guard, from)->mode &&
 	       ordered(guard, to)->exact == ordered(guard, from)->exact) {
 		if (to - from >= max && ordered(guard, to)->entity != ordered(guard, to - 1)->entity)
 			break;

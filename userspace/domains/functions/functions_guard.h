@@ -26,6 +26,7 @@ struct hp_functions_guard {
 	uint64_t *seen;	  /* hits at the start of the window, by entity */
 	uint64_t *price;  /* ns a hit by entity, 0 = not attached, or dropped */
 	bool *exact;	  /* by entity */
+	uint8_t *modes;	  /* enum hp_plan_mode by entity */
 	HP_VEC(struct hp_partition) partitions;
 	HP_VEC(struct hp_functions_drop) drops;
 	uint32_t generation;
@@ -36,7 +37,8 @@ struct hp_functions_guard {
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object, int pid);
-void hp_functions_guard_deinit(struct hp_functions_guard *guard); /* closes all links */
+void hp_functions_guard_detach(struct hp_functions_guard *guard); /* closes all links */
+void hp_functions_guard_deinit(struct hp_functions_guard *guard); /* accepts a zeroed one */
 
 /* All --exact functions, in partitions of their own. 0 or negative errno (-ESRCH: the target died). */
 int hp_functions_guard_attach_exact(struct hp_functions_guard *guard);

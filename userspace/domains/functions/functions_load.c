@@ -1,14 +1,13 @@
 #include "domains/functions/functions_load.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <bpf/libbpf.h>
 
-#include "base/err.h"
-#include "base/log.h"
 #include "engine/core.h"
 #include "probe/bpfsys.h"
 #include "probe/kfeat.h"
@@ -22,8 +21,7 @@ static void want(struct bpf_program *program, bool wanted, enum hp_attach_type t
 	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
 }
 
-static int open_and_load(const struct hp_core *core, bool return_probes, bool sessions,
-			 struct hp_functions_object *object)
+static int open_and_load(const struct hp_core *core, bool sessions, struct hp_functions_object *object)
 {
 	struct hp_config config = hp_core_config(core);
 	struct hp_functions_bpf *skel = hp_functions_bpf__open();
@@ -33,11 +31,11 @@ static int open_and_load(const struct hp_core *core, bool return_probes, bool se
 		return -errno;
 	object->skel = skel;
 	config.nentities = object->nentities;
-	config.entry_only = !return_probes;
-	want(skel->progs.hp_function_session, return_probes && sessions, HP_ATTACH_UPROBE_SESSION);
-	want(skel->progs.hp_function_entry, !return_probes || !sessions, HP_ATTACH_UPROBE_MULTI);
-	want(skel->progs.hp_function_return, return_probes && !sessions, HP_ATTACH_UPROBE_MULTI);
-	want(skel->progs.hp_function_unwind, return_probes, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_session, sessions, HP_ATTACH_UPROBE_SESSION);
+	want(skel->progs.hp_function_entry, true, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_return, !sessions, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_exit, true, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_count, true, HP_ATTACH_UPROBE_MULTI);
 	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
@@ -79,8 +77,8 @@ static int map_tables(struct hp_functions_object *object)
 	return 0;
 }
 
-int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool return_probes,
-			     bool no_sessions, struct hp_functions_object *ret_object)
+int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
+			     struct hp_functions_object *ret_object)
 {
 	bool sessions = !no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
 	struct hp_functions_object object = {
@@ -91,16 +89,7 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 
 	if (!hp_kfeat_has(HP_KFEAT_UPROBE_MULTI))
 		return -EOPNOTSUPP;
-	r = open_and_load(core, return_probes, sessions, &object);
-	if (r < 0 && return_probes) {
-		/* Lockdown refuses bpf_probe_write_user, without which return probes may kill the target. */
-		hp_log(HP_LOG_WARN, "functions", "no return probes: the kernel refuses their programs (%s)",
-		       hp_err_name(r));
-		hp_functions_bpf__destroy(object.skel);
-		object.skel = NULL;
-		return_probes = false;
-		r = open_and_load(core, false, sessions, &object);
-	}
+	r = open_and_load(core, sessions, &object);
 	if (r == 0)
 		r = map_tables(&object);
 	if (r < 0) {
@@ -108,12 +97,11 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 		return r;
 	}
 	object.programs = (struct hp_attach_programs){
-		.session_fd = return_probes && sessions ? bpf_program__fd(object.skel->progs.hp_function_session)
-							: -1,
+		.session_fd = sessions ? bpf_program__fd(object.skel->progs.hp_function_session) : -1,
 		.entry_fd = bpf_program__fd(object.skel->progs.hp_function_entry),
-		.return_fd = bpf_program__fd(object.skel->progs.hp_function_return),
-		.unwind_fd = bpf_program__fd(object.skel->progs.hp_function_unwind),
-		.return_probes = return_probes,
+		.return_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_return),
+		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),
+		.count_fd = bpf_program__fd(object.skel->progs.hp_function_count),
 	};
 	*ret_object = object;
 	return 0;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,11 +21,8 @@ struct hp_functions_object {
 	size_t cells_bytes, controls_bytes;
 };
 
-/*
- * @max_entity: highest id that will be attached. @return_probes: what preflight allows; cleared in
- * programs if the kernel refuses the program that keeps unwinders safe. 0 or negative errno.
- */
-int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool return_probes,
-			     bool no_sessions, struct hp_functions_object *ret_object);
+/* @max_entity: highest id that will be attached. 0, -EOPNOTSUPP (no uprobe_multi) or negative errno. */
+int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
+			     struct hp_functions_object *ret_object);
 void hp_functions_object_free(struct hp_functions_object *object); /* accepts a zeroed one */
 uint64_t hp_functions_object_bytes(const struct hp_functions_object *object);

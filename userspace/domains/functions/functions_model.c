@@ -160,7 +160,6 @@ struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, ui
 		sum.count += load(&cell->count);
 		sum.sum_ns += load(&cell->sum_ns);
 		sum.self_ns += load(&cell->self_ns);
-		sum.untimed += load(&cell->untimed);
 		sum.lost += load(&cell->lost);
 		sum.max_ns = max > sum.max_ns ? max : sum.max_ns;
 		sum.inv_min = inv_min > sum.inv_min ? inv_min : sum.inv_min;

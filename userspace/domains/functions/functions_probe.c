@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/err.h"
@@ -39,7 +38,6 @@ struct hp_functions_probe {
 	struct hp_plan *plan;
 	struct hp_functions_object object;
 	struct hp_functions_guard guard;
-	HP_VEC(int) unwinders;
 
 	/* Shared, under lock. */
 	pthread_mutex_t lock;
@@ -166,38 +164,13 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 	struct hp_functions_object object;
 	int r;
 
-	r = hp_functions_object_load(hp_engine_core(probe->engine), probe->plan->max_entity,
-				     probe->plan->return_probes, settings->no_sessions, &object);
+	r = hp_functions_object_load(hp_engine_core(probe->engine), probe->plan->max_entity, settings->no_sessions,
+				     &object);
 	if (r == -EOPNOTSUPP)
 		return hp_err_set(err, r, "function timing needs uprobe_multi links (Linux 6.6 or later)");
 	if (r < 0)
 		return hp_err_set(err, r, "the kernel refuses the function programs: %s", hp_err_name(r));
 	probe->object = object;
-	probe->plan->return_probes = object.programs.return_probes;
-	return 0;
-}
-
-/* trap:U7: return probes only where every unwinder that may meet them is under watch. */
-static int attach_unwinders(struct hp_functions_probe *probe)
-{
-	int pid = hp_target_pid(hp_engine_target(probe->engine));
-
-	if (!probe->plan->return_probes)
-		return 0;
-	for (uint32_t i = 0; i < probe->plan->images.len; i++) {
-		int fd = hp_attach_unwinders(&probe->object.programs, pid, probe->plan, i);
-		int r;
-
-		if (fd == -ENOENT)
-			continue;
-		if (fd < 0)
-			return fd;
-		r = hp_vec_push(&probe->unwinders, fd);
-		if (r < 0) {
-			close(fd);
-			return r;
-		}
-	}
 	return 0;
 }
 
@@ -209,13 +182,11 @@ static void show_totals(struct hp_functions_probe *probe)
 		.cells = probe->object.cells,
 		.ncpus = probe->object.ncpus,
 		.nentities = probe->object.nentities,
-		.entries_only = !probe->plan->return_probes,
+		.modes = probe->guard.modes,
 	};
-	if (!probe->plan->return_probes)
-		snprintf(probe->resources.note, sizeof(probe->resources.note),
-			 "entries are counted, calls are not timed: %s",
-			 probe->plan->preflight.nlines ? probe->plan->preflight.lines[0]
-						       : "the kernel refuses return probes");
+	if (probe->plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
+		snprintf(probe->resources.note, sizeof(probe->resources.note), "%s",
+			 probe->plan->preflight.lines[0]);
 	pthread_cond_broadcast(&probe->changed);
 	pthread_mutex_unlock(&probe->lock);
 }
@@ -228,10 +199,8 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 		r = load(probe, err);
 	if (r < 0)
 		return r;
-	r = attach_unwinders(probe);
-	if (r == 0)
-		r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object,
-					    hp_target_pid(hp_engine_target(probe->engine)));
+	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object,
+				    hp_target_pid(hp_engine_target(probe->engine)));
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
 	show_totals(probe);
@@ -298,10 +267,7 @@ static void *run(void *arg)
 		fail(probe, &err);
 	}
 	/* The links go here, off the engine thread: closing thousands takes its grace periods. */
-	hp_functions_guard_deinit(&probe->guard);
-	hp_vec_each(fd, &probe->unwinders)
-		close(*fd);
-	hp_vec_free(&probe->unwinders);
+	hp_functions_guard_detach(&probe->guard);
 	return NULL;
 }
 
@@ -346,6 +312,7 @@ void hp_functions_probe_free(struct hp_functions_probe *probe)
 	if (!probe)
 		return;
 	hp_functions_probe_stop(probe);
+	hp_functions_guard_deinit(&probe->guard);
 	hp_functions_object_free(&probe->object);
 	hp_plan_free(probe->plan);
 	hp_vec_free(&probe->drops);

@@ -32,7 +32,7 @@ void hp_functions_probe_wait_attached(struct hp_functions_probe *probe);
 struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */
 	uint32_t ncpus, nentities;
-	bool entries_only; /* calls are entries: this target gets no return probes */
+	const uint8_t *modes; /* enum hp_plan_mode by entity */
 };
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);

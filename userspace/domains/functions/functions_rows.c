@@ -7,6 +7,7 @@
 #include "domains/functions/functions_model.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
+#include "probe/plan.h"
 #include "probe/registry.h"
 #include "target/target.h"
 
@@ -21,24 +22,29 @@ static void list_free(struct hp_snapshot *snapshot)
 	free(list);
 }
 
-static bool is_listed(const struct hp_cell *cell, bool entries_only)
+static bool is_counted(const struct hp_functions_totals *totals, uint32_t id)
 {
-	return entries_only ? cell->hits > 0 : cell->count + cell->untimed > 0;
+	return totals->modes[id] == HP_MODE_COUNT;
+}
+
+static bool is_listed(const struct hp_functions_totals *totals, uint32_t id, const struct hp_cell *cell)
+{
+	return is_counted(totals, id) ? cell->hits > 0 : cell->count > 0;
 }
 
 static struct hp_function_row row_of(const struct hp_functions_source *source, uint32_t id,
-				     const struct hp_cell *cell, bool entries_only)
+				     const struct hp_cell *cell, bool counted)
 {
 	return (struct hp_function_row){
 		.id = id,
 		.name = hp_registry_name(hp_engine_registry(source->engine), id),
-		.calls = entries_only ? cell->hits : cell->count,
+		.counted = counted,
+		.calls = counted ? cell->hits : cell->count,
 		.total_ns = cell->sum_ns,
 		.self_ns = cell->self_ns,
 		.min_ns = cell->count ? ~cell->inv_min : 0,
 		.max_ns = cell->max_ns,
 		.entries = cell->hits,
-		.untimed = cell->untimed,
 		.records = hp_functions_model_records(source->model, id),
 	};
 }
@@ -60,7 +66,7 @@ static int fill_rows(const struct hp_functions_source *source, const struct hp_f
 	for (uint32_t id = 1; id < totals->nentities; id++) {
 		struct hp_cell cell = hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
 
-		n += is_listed(&cell, totals->entries_only);
+		n += is_listed(totals, id, &cell);
 	}
 	list->rows = calloc(n + 1, sizeof(*list->rows));
 	if (!list->rows)
@@ -68,8 +74,8 @@ static int fill_rows(const struct hp_functions_source *source, const struct hp_f
 	for (uint32_t id = 1; id < totals->nentities && list->nrows < n; id++) {
 		struct hp_cell cell = hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
 
-		if (is_listed(&cell, totals->entries_only))
-			list->rows[list->nrows++] = row_of(source, id, &cell, totals->entries_only);
+		if (is_listed(totals, id, &cell))
+			list->rows[list->nrows++] = row_of(source, id, &cell, is_counted(totals, id));
 	}
 	qsort(list->rows, list->nrows, sizeof(*list->rows), by_total);
 	return 0;
@@ -119,7 +125,6 @@ int hp_functions_list_snapshot(const struct hp_functions_source *source, struct 
 	if (!list)
 		return -ENOMEM;
 	hp_snapshot_init(&list->base, list_free, hp_engine_start_ns(source->engine));
-	list->entries_only = totals.entries_only;
 	snprintf(list->caller, sizeof(list->caller), "%s", hp_target_comm(hp_engine_target(source->engine)));
 	if (totals.cells)
 		r = fill_rows(source, &totals, list);
@@ -150,14 +155,14 @@ int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_
 	if (!totals.cells || id == 0 || id >= totals.nentities)
 		return -ENOENT;
 	cell = hp_functions_fold(totals.cells, totals.ncpus, totals.nentities, id);
-	if (!is_listed(&cell, totals.entries_only))
+	if (!is_listed(&totals, id, &cell))
 		return -ENOENT;
 	logs = calloc(1, sizeof(*logs));
 	if (!logs)
 		return -ENOMEM;
 	hp_snapshot_init(&logs->base, logs_free, hp_engine_start_ns(source->engine));
 	logs->name = hp_registry_name(hp_engine_registry(source->engine), id);
-	logs->calls = totals.entries_only ? cell.hits : cell.count;
+	logs->calls = is_counted(&totals, id) ? cell.hits : cell.count;
 	logs->nlogs = hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
 	*ret_snapshot = &logs->base;
 	return 0;

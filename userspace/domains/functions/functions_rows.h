@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +16,8 @@ struct hp_function_row {
 	uint32_t id;
 	const char *name; /* the registry's, lives as long as the engine */
 	uint64_t calls, total_ns, self_ns, min_ns, max_ns;
-	uint64_t entries, untimed;
+	uint64_t entries;
+	bool counted; /* calls are entries, nothing is timed */
 	uint64_t records; /* calls that the percentiles come from */
 	const char *dropped; /* reason, NULL = still probed */
 };
@@ -23,7 +25,6 @@ struct hp_function_row {
 struct hp_functions_list {
 	struct hp_snapshot base;
 	char caller[64];
-	bool entries_only;
 	struct hp_function_row *rows; /* sorted by total descending, name ascending */
 	uint64_t *percentiles;	      /* npercentiles per row */
 	size_t nrows;

@@ -16,25 +16,20 @@ static size_t shown_rows(const struct hp_functions_list *list, const struct hp_s
 }
 
 /* Rule 5 of the wire contract: without ?raw=1 every unknown member of an entry is a text. */
-static void add_notes(struct hp_json *json, const struct hp_functions_list *list,
-		      const struct hp_function_row *row)
+static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 {
 	char text[160];
 
-	if (list->entries_only)
+	if (row->counted)
 		hp_json_str(json, "sampling", "entries counted, calls not timed");
-	if (!list->entries_only && row->entries != row->calls) {
+	if (!row->counted && row->entries != row->calls) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->entries);
 		hp_json_str(json, "entries", text);
 	}
-	if (!list->entries_only && row->records != row->calls) {
+	if (!row->counted && row->records != row->calls) {
 		snprintf(text, sizeof(text), "%llu of %llu calls", (unsigned long long)row->records,
 			 (unsigned long long)row->calls);
 		hp_json_str(json, "percentiles_from", text);
-	}
-	if (row->untimed) {
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->untimed);
-		hp_json_str(json, "untimed", text);
 	}
 	if (row->dropped)
 		hp_json_str(json, "dropped", row->dropped);
@@ -61,8 +56,8 @@ static void add_row(struct hp_json *json, const struct hp_functions_list *list, 
 	hp_view_duration(json, "min", row->min_ns, raw);
 	hp_view_duration(json, "max", row->max_ns, raw);
 	if (settings->wire_latest)
-		hp_json_u64(json, "sampled_calls", list->entries_only ? 0 : row->calls);
-	add_notes(json, list, row);
+		hp_json_u64(json, "sampled_calls", row->counted ? 0 : row->calls);
+	add_notes(json, row);
 	hp_json_end(json);
 }
 
@@ -217,8 +212,9 @@ int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings 
 		hp_table_cell(table, row->name);
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->calls);
 		hp_table_cell(table, text);
-		hp_table_cell(table, hp_units_duration(text, sizeof(text),
-						       row->calls ? row->total_ns / row->calls : 0));
+		hp_table_cell(table, row->counted ? "-"
+						  : hp_units_duration(text, sizeof(text),
+								      row->total_ns / row->calls));
 		for (unsigned k = 0; k < settings->npercentiles; k++)
 			hp_table_cell(table,
 				      hp_units_duration(text, sizeof(text),
@@ -226,9 +222,8 @@ int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings 
 		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->total_ns));
 		hp_table_cell(table, hp_units_percent(text, sizeof(text), row->total_ns, elapsed));
 	}
-	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s%s", shown, list->nrows,
-		 hp_units_duration(text, sizeof(text), elapsed),
-		 list->entries_only ? ", entries only" : "");
+	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s", shown, list->nrows,
+		 hp_units_duration(text, sizeof(text), elapsed));
 	r = hp_table_print(table, out, title, width, colour);
 	print_dropped(list, out);
 	return r;
