@@ -8,9 +8,9 @@ import jsonschema
 
 from harness import ROOT, expect
 
-GOLDEN = os.path.join(ROOT, "tests", "golden")
-WIRE_FILE = os.path.join(GOLDEN, "wire-schema.json")
-OWN_FILE = os.path.join(GOLDEN, "hotpathd-schema.json")
+SCHEMAS = os.path.join(ROOT, "docs", "schema")
+WIRE_FILE = os.path.join(SCHEMAS, "wire-schema.json")
+OWN_FILE = os.path.join(SCHEMAS, "hotpathd-schema.json")
 
 
 def _load(path):

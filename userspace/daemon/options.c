@@ -69,7 +69,7 @@ static const struct option table[] = {
 	 "entries of each list in answers and report; 0 shows all"},
 	{"wire", "VERSION", KIND_WIRE, 0, 0, 0, "0.18",
 	 "serve function lists for consoles of 0.18 or for the latest ones"},
-	{"ring-size", "KIB", KIND_POWER_OF_TWO, FIELD(ring_kib), 4, 65536, "512",
+	{"ring-size", "KIB", KIND_POWER_OF_TWO, FIELD(ring_kib), 4, 65536, "256",
 	 "size of each CPU's record ring, a power of two"},
 	{"features", NULL, KIND_COMMAND, 0, HP_COMMAND_FEATURES, 0, NULL, "print what this kernel offers, then end"},
 	{"dry-run", NULL, KIND_COMMAND, 0, HP_COMMAND_DRY_RUN, 0, NULL,
@@ -410,7 +410,7 @@ int hp_options_parse(int argc, char **argv, struct hp_options **ret_options, str
 	options->npercentiles = 1;
 	options->cpu_hz = 99;
 	options->cpu_window_sec = 5;
-	options->ring_kib = 512;
+	options->ring_kib = 256;
 	r = parse_words(options, argc, argv, err);
 	if (r < 0)
 		return r;
