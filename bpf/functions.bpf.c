@@ -39,6 +39,15 @@ struct {
 	__type(value, struct hp_shadow);
 } hp_shadows SEC(".maps");
 
+/*
+ * trap:U20: while return probes fire in a thread, the kernel (6.13 and later) keeps pushing back the timer that
+ * ends the thread's SRCU read sections, so a thread that sits in one probed function and goes on calling others
+ * blocks every removal of a uprobe, also that of a killed daemon's links (measured: 15 s and no end). Hence
+ * a dead man's switch: user space pushes this time ahead while it lives; behind it entries ask for no return, the
+ * timer runs out after 100 ms, and removal goes on. 0 = detach now.
+ */
+__u64 hp_alive_until_ns;
+
 extern bool bpf_session_is_return(void) __ksym __weak;
 extern __u64 *bpf_session_cookie(void) __ksym __weak;
 
@@ -197,6 +206,7 @@ int hp_function_session(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 *entry_ns = bpf_session_cookie();
+	__u64 now;
 
 	if (bpf_session_is_return()) {
 		leave(ctx->sp - 8, cookie, *entry_ns);
@@ -209,8 +219,13 @@ int hp_function_session(struct pt_regs *ctx)
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
 		return 1;
 	}
-	*entry_ns = bpf_ktime_get_ns();
-	enter(ctx->sp, cookie, *entry_ns);
+	now = bpf_ktime_get_ns();
+	if (now > hp_alive_until_ns) {
+		hp_count(HP_STAT_PAUSED);
+		return 1;
+	}
+	*entry_ns = now;
+	enter(ctx->sp, cookie, now);
 	return 0;
 }
 

@@ -154,8 +154,9 @@ class Fixture(Process):
         return self.result()
 
     def finish(self):
-        """The program must end by itself, unharmed."""
+        """The program must end by itself, unharmed: at "exit", or at the end of its input wherever it waits."""
         self.send("exit")
+        self.child.stdin.close()
         equal(self.wait(), 0, f"exit status of {self.argv}")
 
 

@@ -29,14 +29,32 @@ WIRE = _load(WIRE_FILE)
 LOOSE = _relaxed(WIRE)
 for _name in ("FunctionTimingEntry", "FunctionAllocEntry"):  # ... but in entries of 0.18 they must be texts
     LOOSE["$defs"][_name]["additionalProperties"] = {"type": "string"}
-OWN = _load(OWN_FILE)
+
+
+def _renamed(node, old, new):
+    """References that begin with @old begin with @new."""
+    if isinstance(node, dict):
+        return {k: new + v[len(old):] if k == "$ref" and v.startswith(old) else _renamed(v, old, new)
+                for k, v in node.items()}
+    return [_renamed(v, old, new) for v in node] if isinstance(node, list) else node
+
+
+def _merged(own, wire):
+    """Our schema with the reference's definitions inside, as "wire:NAME": references across files that are named
+    by URN are more than the validator resolves."""
+    own = _renamed(own, wire["$id"] + "#/$defs/", "#/$defs/wire:")
+    for name, definition in wire["$defs"].items():
+        own["$defs"]["wire:" + name] = _renamed(definition, "#/$defs/", "#/$defs/wire:")
+    return own
+
+
+OWN = _merged(_load(OWN_FILE), WIRE)
 
 
 def _validator(root, name):
     schema = copy.copy(root)
     schema["$ref"] = f"#/$defs/{name}"
-    resolver = jsonschema.RefResolver(schema["$id"], schema, store={WIRE["$id"]: WIRE, OWN["$id"]: OWN})
-    return jsonschema.Draft202012Validator(schema, resolver=resolver)
+    return jsonschema.Draft202012Validator(schema)
 
 
 def _own_name(route, status, newer, raw):

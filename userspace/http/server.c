@@ -3,9 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <civetweb.h>
@@ -23,10 +26,18 @@
 #define THREADS	    "64"
 #define PATIENCE_MS "2000"
 
+union address {
+	struct sockaddr any;
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
 struct hp_server {
 	struct mg_context *context;
 	const struct hp_router *router;
+	union address address;
 	uint16_t port;
+	atomic_bool stopped;
 };
 
 static void send_response(struct mg_connection *connection, const struct hp_response *response, bool head,
@@ -80,12 +91,6 @@ static int on_log(const struct mg_connection *connection, const char *text)
 	return 1;
 }
 
-union address {
-	struct sockaddr any;
-	struct sockaddr_in v4;
-	struct sockaddr_in6 v6;
-};
-
 /* "127.0.0.1", "::1" or "[::1]". */
 static int parse_address(const char *listen, uint16_t port, union address *ret_address, struct hp_err *err)
 {
@@ -111,10 +116,14 @@ static int parse_address(const char *listen, uint16_t port, union address *ret_a
 	return 0;
 }
 
+static socklen_t length_of(const union address *address)
+{
+	return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
+}
+
 /* civetweb does not say why it cannot listen, so the kernel is asked first. */
 static int try_bind(const union address *address, const char *listen_on, uint16_t port, struct hp_err *err)
 {
-	socklen_t len = address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
 	HP_AUTO_FD int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const int one = 1;
 	int code;
@@ -122,7 +131,7 @@ static int try_bind(const union address *address, const char *listen_on, uint16_
 	if (fd < 0)
 		return hp_err_set(err, -errno, "cannot make a socket: %s", hp_err_name(-errno));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, &address->any, len) == 0 && listen(fd, 1) == 0)
+	if (bind(fd, &address->any, length_of(address)) == 0 && listen(fd, 1) == 0)
 		return 0;
 	code = -errno;
 	if (code == -EADDRINUSE)
@@ -179,6 +188,7 @@ int hp_server_start(const char *listen, uint16_t port, const struct hp_router *r
 	if (!server)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	server->router = router;
+	server->address = address;
 	r = start(server, listen, port, err);
 	if (r < 0)
 		return r;
@@ -191,11 +201,54 @@ uint16_t hp_server_port(const struct hp_server *server)
 	return server->port;
 }
 
+static void *stop(void *arg)
+{
+	struct hp_server *server = arg;
+
+	mg_stop(server->context);
+	atomic_store(&server->stopped, true);
+	return NULL;
+}
+
+/* A connection that says nothing and goes. */
+static void knock(const struct hp_server *server)
+{
+	HP_AUTO_FD int fd = socket(server->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	union address address = server->address;
+
+	if (address.any.sa_family == AF_INET)
+		address.v4.sin_port = htons(server->port);
+	else
+		address.v6.sin6_port = htons(server->port);
+	if (fd >= 0 && connect(fd, &address.any, length_of(&address)) < 0 && errno != EINPROGRESS)
+		hp_log(HP_LOG_DEBUG, "http", "knock: %s", hp_err_name(-errno));
+}
+
+/*
+ * civetweb looks at its stop flag only when its listener's poll returns, up to 2 s later. Knocking makes it
+ * return at once; the flag is set by mg_stop(), which waits, so that runs beside us.
+ */
+static void stop_promptly(struct hp_server *server)
+{
+	const struct timespec pause = {.tv_nsec = 5000000};
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, stop, server)) {
+		mg_stop(server->context);
+		return;
+	}
+	while (!atomic_load(&server->stopped)) {
+		clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+		knock(server);
+	}
+	pthread_join(thread, NULL);
+}
+
 void hp_server_free(struct hp_server *server)
 {
 	if (!server)
 		return;
 	if (server->context)
-		mg_stop(server->context);
+		stop_promptly(server);
 	free(server);
 }

@@ -47,6 +47,25 @@ static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
 	return 0;
 }
 
+/*
+ * trap:U16: the kernel reads a page that it is about to patch; one that is not cached makes ext4 warn about
+ * the read (seen). Planning read them all, but the cache may have let go of some since.
+ */
+static void cache_pages(const char *path, const struct vectors *vectors, size_t len)
+{
+	HP_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t last = UINT64_MAX;
+	char byte;
+
+	for (size_t i = 0; fd >= 0 && i < len; i++) {
+		uint64_t page = vectors->offsets[i] >> 12;
+
+		if (page != last && pread(fd, &byte, 1, (off_t)vectors->offsets[i]) != 1)
+			return; /* attaching will tell what is wrong */
+		last = page;
+	}
+}
+
 /* Entry link, and before it the link that sees the end: an end without an entry is ignored. */
 static int open_pair(const struct hp_multi *entry, int entry_fd, const struct hp_multi *end, int end_fd, int fds[2])
 {
@@ -96,6 +115,7 @@ static int open_exits(const struct hp_attach_programs *programs, const struct hp
 			vectors.cookies[exits.len] = HP_COOKIE(function->entity, partition->generation);
 		}
 	}
+	cache_pages(entry->path, &vectors, exits.len);
 	return open_pair(entry, programs->entry_fd, &exits, programs->exit_fd, fds);
 }
 
@@ -190,6 +210,8 @@ int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp
 	r = vectors_fill(&vectors, plan, partition);
 	if (r < 0)
 		return r;
+	cache_pages(plan->images.data[plan->functions.data[partition->indices[0]].image].path, &vectors,
+		    partition->len);
 	r = open_range(programs, pid, plan, partition, &vectors, 0, partition->len, partition->fds);
 	if (is_refusal(r)) {
 		r = find_refused(programs, pid, plan, partition, &vectors, 0, partition->len, &refused);

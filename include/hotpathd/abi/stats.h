@@ -15,7 +15,8 @@
 	X(RETURN_UNMATCHED, "returns_unmatched")   /* return whose entry was not seen */          \
 	X(RETURN_TOO_DEEP, "returns_too_deep")	   /* entries beyond the kernel's 64 levels */    \
 	X(STACK_FAILED, "cpu_stacks_failed")	   /* sample without a user stack */              \
-	X(STACK_CUT, "cpu_stacks_truncated")	   /* stack longer than HP_MAX_STACK */
+	X(STACK_CUT, "cpu_stacks_truncated")	   /* stack longer than HP_MAX_USER_STACK */      \
+	X(PAUSED, "calls_while_paused")		   /* entries while the daemon was late or detaching */
 
 enum hp_stat {
 #define X(name, text) HP_STAT_##name,

@@ -99,7 +99,10 @@ static void functions_event(void *state, const struct hp_event *event, size_t si
 
 static void functions_collect(void *state, uint64_t now_ns)
 {
+	struct functions *functions = state;
+
 	/* Totals are read from the mapped cells when somebody asks. */
+	hp_functions_probe_beat(functions->probe, now_ns);
 }
 
 static int functions_snapshot(void *state, const struct hp_query *query, const char *method, int *ret_status,

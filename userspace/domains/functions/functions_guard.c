@@ -88,10 +88,52 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 	return 0;
 }
 
+void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns)
+{
+	__atomic_store_n(guard->object->alive_until_ns, until_ns, __ATOMIC_RELAXED);
+}
+
 void hp_functions_guard_detach(struct hp_functions_guard *guard)
 {
+	if (!guard->object)
+		return;
+	hp_functions_guard_beat(guard, 0); /* else the first close may wait for ever: trap:U20 */
 	hp_vec_each(partition, &guard->partitions)
 		hp_attach_close(partition);
+	hp_vec_each(closer, &guard->closers)
+		pthread_join(*closer, NULL);
+	guard->closers.len = 0;
+}
+
+static void *close_links(void *arg)
+{
+	struct hp_partition *old = arg;
+
+	hp_partition_free(old);
+	free(old);
+	return NULL;
+}
+
+/*
+ * Closes @old beside us: the kernel takes its breakpoints away at once, but the call returns only after a
+ * grace period that a busy target can hold up (trap:U20).
+ */
+static void close_aside(struct hp_functions_guard *guard, const struct hp_partition *old)
+{
+	struct hp_partition *copy = malloc(sizeof(*copy));
+	pthread_t thread;
+
+	if (!copy) {
+		hp_partition_free(&(struct hp_partition){old->indices, old->len, 0, {old->fds[0], old->fds[1]}});
+		return;
+	}
+	*copy = *old;
+	if (pthread_create(&thread, NULL, close_links, copy)) {
+		close_links(copy);
+		return;
+	}
+	if (hp_vec_push(&guard->closers, thread) < 0)
+		pthread_join(thread, NULL);
 }
 
 void hp_functions_guard_deinit(struct hp_functions_guard *guard)
@@ -99,6 +141,7 @@ void hp_functions_guard_deinit(struct hp_functions_guard *guard)
 	hp_vec_each(partition, &guard->partitions)
 		hp_partition_free(partition);
 	hp_vec_free(&guard->partitions);
+	hp_vec_free(&guard->closers);
 	hp_vec_free(&guard->drops);
 	free(guard->order);
 	free(guard->seen);
@@ -263,7 +306,7 @@ static int repartition(struct hp_functions_guard *guard, struct hp_partition *ol
 		hp_partition_free(&fresh);
 		fresh = (struct hp_partition){.fds = {-1, -1}};
 	}
-	hp_partition_free(old);
+	close_aside(guard, old);
 	*old = fresh;
 	return r;
 }

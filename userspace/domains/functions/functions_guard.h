@@ -1,5 +1,6 @@
 #pragma once
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,6 +31,7 @@ struct hp_functions_guard {
 	HP_VEC(struct hp_partition) partitions;
 	HP_VEC(struct hp_functions_drop) drops;
 	uint32_t generation;
+	HP_VEC(pthread_t) closers; /* threads that close replaced links, see functions_guard.c */
 	uint64_t window_start_ns, window_start_cpu_ns;
 	uint64_t attach_ns; /* in the kernel, for opening links */
 	size_t refused;	    /* functions the kernel would not take, or where no breakpoint appeared */
@@ -37,7 +39,10 @@ struct hp_functions_guard {
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object, int pid);
-void hp_functions_guard_detach(struct hp_functions_guard *guard); /* closes all links */
+/* Closes all links, whatever the target is doing. */
+void hp_functions_guard_detach(struct hp_functions_guard *guard);
+/* Keeps return probes going until @until_ns (trap:U20). Any thread, while the guard exists. */
+void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns);
 void hp_functions_guard_deinit(struct hp_functions_guard *guard); /* accepts a zeroed one */
 
 /* All --exact functions, in partitions of their own. 0 or negative errno (-ESRCH: the target died). */

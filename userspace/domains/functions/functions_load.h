@@ -18,6 +18,7 @@ struct hp_functions_object {
 	uint32_t ncpus, nentities;
 	const struct hp_cell *cells;  /* read-only mapping */
 	struct hp_control *controls; /* read-write mapping */
+	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
 	size_t cells_bytes, controls_bytes;
 };
 

@@ -29,6 +29,9 @@
 #define RAMP_WINDOW_NS	8000000
 #define WATCH_WINDOW_NS 200000000
 
+/* How long return probes go on without a sign of life from the engine (trap:U20). */
+#define ALIVE_NS 3000000000ull
+
 struct hp_functions_probe {
 	struct hp_engine *engine;
 	pthread_t thread;
@@ -203,6 +206,7 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 				    hp_target_pid(hp_engine_target(probe->engine)));
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
+	hp_functions_guard_beat(&probe->guard, hp_clock_mono_ns() + ALIVE_NS);
 	show_totals(probe);
 	publish(probe);
 	return 0;
@@ -341,6 +345,14 @@ void hp_functions_probe_wait_attached(struct hp_functions_probe *probe)
 	pthread_mutex_lock(&probe->lock);
 	while (!probe->attached)
 		pthread_cond_wait(&probe->changed, &probe->lock);
+	pthread_mutex_unlock(&probe->lock);
+}
+
+void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns)
+{
+	pthread_mutex_lock(&probe->lock);
+	if (probe->totals.cells && !probe->stopping)
+		hp_functions_guard_beat(&probe->guard, now_ns + ALIVE_NS);
 	pthread_mutex_unlock(&probe->lock);
 }
 

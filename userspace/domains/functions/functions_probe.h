@@ -28,6 +28,9 @@ int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_
 /* Blocks until all that is planned is attached, or nothing more will be. */
 void hp_functions_probe_wait_attached(struct hp_functions_probe *probe);
 
+/* A sign of life, at least every second: without it return probes stop (trap:U20). */
+void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns);
+
 /* The totals as BPF adds them up, mapped; NULL before they exist. Valid until free. */
 struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */
