@@ -129,7 +129,8 @@ static __always_inline bool too_deep(void)
 	return BPF_CORE_READ(task, utask, depth) >= HP_SHADOW_DEPTH;
 }
 
-static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, __u64 duration, __u32 depth)
+static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, __u64 duration,
+				 __u32 depth)
 {
 	void *ring = hp_ring();
 	struct hp_call_event *event = NULL;

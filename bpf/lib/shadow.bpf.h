@@ -64,7 +64,8 @@ static __always_inline bool hp_shadow_top_is(const struct hp_shadow *shadow, __u
 }
 
 /* False: the stack is full, the call gets no frame. */
-static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, __u32 entity, __u64 now)
+static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, __u32 entity,
+					   __u64 now)
 {
 	__u32 depth = shadow->depth;
 	struct hp_frame *frame;
@@ -76,7 +77,8 @@ static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, _
 	frame->entry_ns = now;
 	frame->child_ns = 0;
 	frame->entity = entity;
-	asm volatile("" ::: "memory"); /* the frame before the depth: a sampler may interrupt here */
+	/* The frame before the depth: a sampler may interrupt here. */
+	asm volatile("" ::: "memory");
 	shadow->depth = depth + 1;
 	return true;
 }
@@ -85,7 +87,8 @@ static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, _
  * The innermost frame if it is @entity's call at @sp, else NULL. Frames below @sp are dropped first; of
  * several frames at @sp (tail calls) the innermost returns first, as in the kernel.
  */
-static __always_inline struct hp_frame *hp_shadow_match(struct hp_shadow *shadow, __u64 sp, __u32 entity)
+static __always_inline struct hp_frame *hp_shadow_match(struct hp_shadow *shadow, __u64 sp,
+							__u32 entity)
 {
 	struct hp_frame *frame;
 	__u32 depth;

@@ -54,7 +54,8 @@ static void judge(const char *object, const char *settings, const char *name, co
 		if (strcmp(caps[i].program, name) == 0)
 			cap = caps[i].cap;
 	}
-	printf("%-10s %-9s %-20s %6lu of %6u instructions\n", object, settings, name, processed, cap);
+	printf("%-10s %-9s %-20s %6lu of %6u instructions\n", object, settings, name, processed,
+	       cap);
 	if (processed == 0 || processed > cap) {
 		printf("FAILED: %s\n", processed ? "over its cap" : "no figures from the verifier");
 		failures++;
@@ -65,7 +66,8 @@ static void set_attach_type(struct bpf_program *program)
 {
 	for (size_t i = 0; i < HP_ARRAY_SIZE(caps); i++) {
 		if (caps[i].attach_type && strcmp(caps[i].program, bpf_program__name(program)) == 0)
-			bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)caps[i].attach_type);
+			bpf_program__set_expected_attach_type(
+				program, (enum bpf_attach_type)caps[i].attach_type);
 	}
 }
 
@@ -97,7 +99,8 @@ static void verify(const char *name, struct bpf_object *object, bool real)
 	}
 	if (real)
 		set_config(object);
-	bpf_object__for_each_program(program, object) {
+	bpf_object__for_each_program(program, object)
+	{
 		memset(logs[n], 0, LOG_BYTES);
 		set_attach_type(program);
 		bpf_program__set_log_level(program, LOG_STATS);
@@ -113,14 +116,14 @@ static void verify(const char *name, struct bpf_object *object, bool real)
 		judge(name, real ? "real" : "defaults", bpf_program__name(program), logs[n++]);
 }
 
-#define VERIFY(name)                                                                               \
-	do {                                                                                       \
-		for (int real = 0; real < 2; real++) {                                             \
-			struct hp_##name##_bpf *skel = hp_##name##_bpf__open();                    \
-                                                                                                   \
-			verify(#name, skel ? skel->obj : NULL, real);                              \
-			hp_##name##_bpf__destroy(skel);                                            \
-		}                                                                                  \
+#define VERIFY(name)                                                            \
+	do {                                                                    \
+		for (int real = 0; real < 2; real++) {                          \
+			struct hp_##name##_bpf *skel = hp_##name##_bpf__open(); \
+                                                                                \
+			verify(#name, skel ? skel->obj : NULL, real);           \
+			hp_##name##_bpf__destroy(skel);                         \
+		}                                                               \
 	} while (0)
 
 int main(void)

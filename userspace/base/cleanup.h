@@ -15,10 +15,10 @@
 /* HP_AUTO(hp_foo) struct hp_foo *foo = NULL: freed by hp_foo_free(); see HP_DEFINE_AUTO. */
 #define HP_AUTO(type) HP_CLEANUP(type##_auto_)
 
-#define HP_DEFINE_AUTO(type)                                                                       \
-	static inline void type##_auto_(struct type **ptr)                                         \
-	{                                                                                          \
-		type##_free(*ptr);                                                                 \
+#define HP_DEFINE_AUTO(type)                               \
+	static inline void type##_auto_(struct type **ptr) \
+	{                                                  \
+		type##_free(*ptr);                         \
 	}
 
 static inline void hp_auto_free_(void *ptr)
@@ -42,18 +42,18 @@ static inline void hp_auto_file_(FILE **file)
 #define HP_AUTO_FD   HP_CLEANUP(hp_auto_fd_)
 #define HP_AUTO_FILE HP_CLEANUP(hp_auto_file_)
 
-#define HP_TAKE_PTR(ptr)                                                                           \
-	({                                                                                         \
-		__typeof__(ptr) taken_ = (ptr);                                                    \
-		(ptr) = NULL;                                                                      \
-		taken_;                                                                            \
+#define HP_TAKE_PTR(ptr)                        \
+	({                                      \
+		__typeof__(ptr) taken_ = (ptr); \
+		(ptr) = NULL;                   \
+		taken_;                         \
 	})
 
-#define HP_TAKE_FD(fd)                                                                             \
-	({                                                                                         \
-		int taken_ = (fd);                                                                 \
-		(fd) = -1;                                                                         \
-		taken_;                                                                            \
+#define HP_TAKE_FD(fd)             \
+	({                         \
+		int taken_ = (fd); \
+		(fd) = -1;         \
+		taken_;            \
 	})
 
 #define HP_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))

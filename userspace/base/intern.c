@@ -73,7 +73,8 @@ static bool find_slot(const struct hp_intern *intern, const char *text, size_t l
 	for (; intern->table[slot]; slot = (slot + 1) & (intern->cap - 1)) {
 		const struct entry *entry = &intern->entries.data[intern->table[slot] - 1];
 
-		if (entry->hash == hash && entry->len == len && memcmp(entry->text, text, len) == 0) {
+		if (entry->hash == hash && entry->len == len &&
+		    memcmp(entry->text, text, len) == 0) {
 			*ret_slot = slot;
 			return true;
 		}

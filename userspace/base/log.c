@@ -20,7 +20,8 @@ static bool names_area(const char *area)
 	for (const char *at = shown_areas; *at; at += strcspn(at, ","), at += *at == ',') {
 		size_t part = strcspn(at, ",");
 
-		if ((part == len && memcmp(at, area, len) == 0) || (part == 3 && memcmp(at, "all", 3) == 0))
+		if ((part == len && memcmp(at, area, len) == 0) ||
+		    (part == 3 && memcmp(at, "all", 3) == 0))
 			return true;
 	}
 	return false;
@@ -41,5 +42,6 @@ void hp_log(enum hp_log_level level, const char *area, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	fprintf(stderr, "hotpathd: %s: %s\n", area, text); /* one call: lines of threads do not mix */
+	/* One call: lines of threads do not mix. */
+	fprintf(stderr, "hotpathd: %s: %s\n", area, text);
 }

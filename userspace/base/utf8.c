@@ -43,7 +43,8 @@ size_t hp_utf8_sequence(const char *text, size_t len)
 	       : bytes[0] >= 0xe0 && bytes[0] <= 0xef ? 3
 	       : bytes[0] >= 0xf0 && bytes[0] <= 0xf4 ? 4
 						      : 0;
-	if (need == 0 || need > len || !continues(bytes, 1, need) || !second_fits(bytes[0], bytes[1]))
+	if (need == 0 || need > len || !continues(bytes, 1, need) ||
+	    !second_fits(bytes[0], bytes[1]))
 		return 0;
 	return need;
 }

@@ -204,7 +204,8 @@ static int start_server(struct run *run, struct hp_err *err)
 		r = hp_api_new(run->engine, &run->settings, run->router, &run->api);
 	if (r < 0)
 		return hp_err_set(err, r, "cannot set up the routes: %s", hp_err_name(r));
-	r = hp_server_start(run->options->listen, run->options->port, run->router, &run->server, err);
+	r = hp_server_start(run->options->listen, run->options->port, run->router, &run->server,
+			    err);
 	if (r < 0)
 		return r;
 	fprintf(stderr, "hotpathd: serving http://%s:%u (pid %d)\n", run->options->listen,

@@ -30,8 +30,8 @@ struct option {
 	const char *name;
 	const char *argument; /* NULL: takes none */
 	enum kind kind;
-	size_t field;	 /* offset in struct hp_options */
-	uint64_t low, high; /* range; KIND_COMMAND: the command in `low` */
+	size_t field;         /* offset in struct hp_options */
+	uint64_t low, high;   /* range; KIND_COMMAND: the command in `low` */
 	const char *fallback; /* as --help shows it, NULL = none */
 	const char *help;
 };
@@ -42,8 +42,10 @@ static const struct option table[] = {
 	{"pid", "N", KIND_PID, FIELD(pid), 1, INT_MAX, NULL, "profile process N"},
 	{"name", "COMM", KIND_TEXT, FIELD(name), 0, 0, NULL,
 	 "profile the one process of this name; if there are several, list them"},
-	{"port", "N", KIND_PORT, FIELD(port), 0, 65535, "6770", "serve on this TCP port; 0 takes a free one"},
-	{"listen", "ADDR", KIND_ADDRESS, FIELD(listen), 0, 0, "127.0.0.1", "loopback address to listen on"},
+	{"port", "N", KIND_PORT, FIELD(port), 0, 65535, "6770",
+	 "serve on this TCP port; 0 takes a free one"},
+	{"listen", "ADDR", KIND_ADDRESS, FIELD(listen), 0, 0, "127.0.0.1",
+	 "loopback address to listen on"},
 	{"functions", "GLOB", KIND_PATTERN, FIELD(functions), 0, 0, NULL,
 	 "time functions whose demangled name matches; /REGEX/ too; libfoo.so:GLOB for a library; repeatable; "
 	 "without it, all functions of the executable"},
@@ -55,13 +57,16 @@ static const struct option table[] = {
 #include "hotpathd/domains.def"
 #undef HP_DOMAIN
 	},
-	{"percentiles", "LIST", KIND_PERCENTILES, 0, 0, 0, "95", "percentiles to show, such as 50,95,99.9"},
-	{"cpu-hz", "N", KIND_NUMBER, FIELD(cpu_hz), 1, 10000, "99", "CPU samples a second on each CPU"},
+	{"percentiles", "LIST", KIND_PERCENTILES, 0, 0, 0, "95",
+	 "percentiles to show, such as 50,95,99.9"},
+	{"cpu-hz", "N", KIND_NUMBER, FIELD(cpu_hz), 1, 10000, "99",
+	 "CPU samples a second on each CPU"},
 	{"cpu-window", "SEC", KIND_NUMBER, FIELD(cpu_window_sec), 1, 3600, "5",
 	 "the CPU report covers the newest SEC seconds"},
 	{"cpu-inclusive", NULL, KIND_FLAG, FIELD(cpu_inclusive), 0, 0, NULL,
 	 "count a CPU sample for every function on its stack, not only for the innermost"},
-	{"duration", "SEC", KIND_SECONDS, 0, 0, 0, NULL, "stop after SEC seconds (fractions allowed)"},
+	{"duration", "SEC", KIND_SECONDS, 0, 0, 0, NULL,
+	 "stop after SEC seconds (fractions allowed)"},
 	{"report", "FILE", KIND_TEXT, FIELD(report), 0, 0, NULL,
 	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
 	{"format", "FORMAT", KIND_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
@@ -71,13 +76,15 @@ static const struct option table[] = {
 	 "serve function lists for consoles of 0.18 or for the latest ones"},
 	{"ring-size", "KIB", KIND_POWER_OF_TWO, FIELD(ring_kib), 4, 65536, "256",
 	 "size of each CPU's record ring, a power of two"},
-	{"features", NULL, KIND_COMMAND, 0, HP_COMMAND_FEATURES, 0, NULL, "print what this kernel offers, then end"},
+	{"features", NULL, KIND_COMMAND, 0, HP_COMMAND_FEATURES, 0, NULL,
+	 "print what this kernel offers, then end"},
 	{"dry-run", NULL, KIND_COMMAND, 0, HP_COMMAND_DRY_RUN, 0, NULL,
 	 "print which functions would be probed, where, and which not and why, then end"},
 	{"verbose", NULL, KIND_FLAG, FIELD(verbose), 0, 0, NULL, "say more on standard error"},
 	{"log", "AREAS", KIND_TEXT, FIELD(log_areas), 0, 0, NULL,
 	 "debug messages of these areas, such as functions,bpf,http or all"},
-	{"version", NULL, KIND_COMMAND, 0, HP_COMMAND_VERSION, 0, NULL, "print the version, then end"},
+	{"version", NULL, KIND_COMMAND, 0, HP_COMMAND_VERSION, 0, NULL,
+	 "print the version, then end"},
 	{"help", NULL, KIND_COMMAND, 0, HP_COMMAND_HELP, 0, NULL, "print this text, then end"},
 };
 
@@ -119,7 +126,8 @@ static bool parse_percentiles(struct hp_options *options, const char *text)
 	for (;;) {
 		size_t len = strcspn(text, ",");
 
-		if (n == HP_MAX_PERCENTILES || !parse_decimal(text, len, 100, &options->percentiles[n]))
+		if (n == HP_MAX_PERCENTILES ||
+		    !parse_decimal(text, len, 100, &options->percentiles[n]))
 			return false;
 		n++;
 		text += len;
@@ -259,8 +267,8 @@ static int refuse_value(const struct option *option, const char *text, struct hp
 	case KIND_PID:
 	case KIND_PORT:
 	case KIND_NUMBER:
-		snprintf(takes, sizeof(takes), "a number from %llu to %llu", (unsigned long long)option->low,
-			 (unsigned long long)option->high);
+		snprintf(takes, sizeof(takes), "a number from %llu to %llu",
+			 (unsigned long long)option->low, (unsigned long long)option->high);
 		break;
 	case KIND_POWER_OF_TWO:
 		snprintf(takes, sizeof(takes), "a power of two from %llu to %llu",
@@ -273,14 +281,15 @@ static int refuse_value(const struct option *option, const char *text, struct hp
 		snprintf(takes, sizeof(takes), "a number of seconds, such as 10 or 0.5");
 		break;
 	case KIND_PERCENTILES:
-		snprintf(takes, sizeof(takes), "at most %d numbers from 0 to 100, such as 50,95,99.9",
+		snprintf(takes, sizeof(takes),
+			 "at most %d numbers from 0 to 100, such as 50,95,99.9",
 			 HP_MAX_PERCENTILES);
 		break;
 	case KIND_DOMAINS:
 		takes[0] = '\0';
 		for (size_t i = 0; i < HP_ARRAY_SIZE(domain_names); i++)
-			snprintf(takes + strlen(takes), sizeof(takes) - strlen(takes), "%s%s", i ? ", " : "some of ",
-				 domain_names[i]);
+			snprintf(takes + strlen(takes), sizeof(takes) - strlen(takes), "%s%s",
+				 i ? ", " : "some of ", domain_names[i]);
 		break;
 	case KIND_WIRE:
 		snprintf(takes, sizeof(takes), "0.18 or latest");
@@ -292,7 +301,8 @@ static int refuse_value(const struct option *option, const char *text, struct hp
 		snprintf(takes, sizeof(takes), "%s", option->argument);
 		break;
 	}
-	return hp_err_set(err, -EINVAL, "--%s does not take '%.60s': it takes %s", option->name, text, takes);
+	return hp_err_set(err, -EINVAL, "--%s does not take '%.60s': it takes %s", option->name,
+			  text, takes);
 }
 
 /* Levenshtein distance, for "did you mean". */
@@ -331,7 +341,8 @@ static int refuse_unknown(const char *word, size_t len, struct hp_err *err)
 		if (distance(name, table[i].name) < distance(name, near->name))
 			near = &table[i];
 	}
-	return hp_err_set(err, -EINVAL, "there is no option --%s: did you mean --%s?", name, near->name);
+	return hp_err_set(err, -EINVAL, "there is no option --%s: did you mean --%s?", name,
+			  near->name);
 }
 
 static const struct option *find_option(const char *word, size_t len)
@@ -344,7 +355,8 @@ static const struct option *find_option(const char *word, size_t len)
 }
 
 /* One word that begins with "--", and its value in *@at + 1 unless joined by '='. */
-static int parse_option(struct hp_options *options, int argc, char **argv, int *at, struct hp_err *err)
+static int parse_option(struct hp_options *options, int argc, char **argv, int *at,
+			struct hp_err *err)
 {
 	const char *word = argv[*at] + 2, *value = strchr(word, '=');
 	size_t len = value ? (size_t)(value - word) : strlen(word);
@@ -355,8 +367,8 @@ static int parse_option(struct hp_options *options, int argc, char **argv, int *
 		return refuse_unknown(word, len, err);
 	if (!option->argument) {
 		if (value)
-			return hp_err_set(err, -EINVAL, "--%s takes no value: leave '%.60s' out", option->name,
-					  value);
+			return hp_err_set(err, -EINVAL, "--%s takes no value: leave '%.60s' out",
+					  option->name, value);
 		if (option->kind == KIND_FLAG)
 			*(bool *)((char *)options + option->field) = true;
 		else
@@ -368,8 +380,8 @@ static int parse_option(struct hp_options *options, int argc, char **argv, int *
 	else if (*at + 1 < argc)
 		value = argv[++*at];
 	else
-		return hp_err_set(err, -EINVAL, "--%s needs a value: --%s %s", option->name, option->name,
-				  option->argument);
+		return hp_err_set(err, -EINVAL, "--%s needs a value: --%s %s", option->name,
+				  option->name, option->argument);
 	r = set_value(options, option, value);
 	return r == -EINVAL ? refuse_value(option, value, err) : r;
 }
@@ -381,15 +393,17 @@ static int parse_words(struct hp_options *options, int argc, char **argv, struct
 
 		if (strcmp(argv[i], "--") == 0) {
 			if (i + 1 == argc)
-				return hp_err_set(err, -EINVAL, "-- needs a command after it: -- CMD ARG...");
+				return hp_err_set(err, -EINVAL,
+						  "-- needs a command after it: -- CMD ARG...");
 			options->argv = argv + i + 1;
 			return 0;
 		}
 		if (strncmp(argv[i], "--", 2) != 0)
-			return hp_err_set(err, -EINVAL,
-					  "unexpected argument '%.60s': a command to start goes after --, all "
-					  "else is --OPTION (see --help)",
-					  argv[i]);
+			return hp_err_set(
+				err, -EINVAL,
+				"unexpected argument '%.60s': a command to start goes after --, all "
+				"else is --OPTION (see --help)",
+				argv[i]);
 		r = parse_option(options, argc, argv, &i, err);
 		if (r < 0)
 			return r;
@@ -418,7 +432,8 @@ int hp_options_parse(int argc, char **argv, struct hp_options **ret_options, str
 	if (options->command != HP_COMMAND_PROFILE && options->command != HP_COMMAND_DRY_RUN)
 		targets = 1;
 	if (targets != 1)
-		return hp_err_set(err, -EINVAL, "%s: give exactly one of --pid N, --name COMM or -- CMD ARG...",
+		return hp_err_set(err, -EINVAL,
+				  "%s: give exactly one of --pid N, --name COMM or -- CMD ARG...",
 				  targets ? "more than one target" : "nothing to profile");
 	*ret_options = HP_TAKE_PTR(options);
 	return 0;
@@ -471,22 +486,26 @@ static void print_wrapped(FILE *out, const char *text, int indent, int width)
 
 void hp_options_help(FILE *out)
 {
-	fprintf(out, "usage: hotpathd [OPTION]... --pid N | --name COMM | -- CMD [ARG]...\n\n"
-		     "Attaches to a running program, shows what is slow and why, and serves it over HTTP.\n\n");
+	fprintf(out,
+		"usage: hotpathd [OPTION]... --pid N | --name COMM | -- CMD [ARG]...\n\n"
+		"Attaches to a running program, shows what is slow and why, and serves it over HTTP.\n\n");
 	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
 		char head[64], text[400];
 
-		snprintf(head, sizeof(head), "--%s%s%s", table[i].name, table[i].argument ? " " : "",
-			 table[i].argument ? table[i].argument : "");
-		snprintf(text, sizeof(text), "%s%s%s%s", table[i].help, table[i].fallback ? " (default " : "",
+		snprintf(head, sizeof(head), "--%s%s%s", table[i].name,
+			 table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
+		snprintf(text, sizeof(text), "%s%s%s%s", table[i].help,
+			 table[i].fallback ? " (default " : "",
 			 table[i].fallback ? table[i].fallback : "", table[i].fallback ? ")" : "");
 		fprintf(out, "  %-20s  ", head);
 		print_wrapped(out, text, 24, 56);
 	}
-	fprintf(out, "  %-20s  start CMD and profile it from its first instruction; its exit\n%24sstatus is ours\n",
+	fprintf(out,
+		"  %-20s  start CMD and profile it from its first instruction; its exit\n%24sstatus is ours\n",
 		"-- CMD ARG...", "");
-	fprintf(out, "\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or kernel\n"
-		     "too old, 4 no such target; with -- CMD, that of CMD.\n");
+	fprintf(out,
+		"\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or kernel\n"
+		"too old, 4 no such target; with -- CMD, that of CMD.\n");
 }
 
 /* roff takes '-' for a hyphen and a leading '.' for a request. */
@@ -514,6 +533,7 @@ void hp_options_man(FILE *out)
 		}
 		fprintf(out, ".\n");
 	}
-	fprintf(out, ".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n"
-		     "start CMD and profile it from its first instruction; its exit status is ours.\n");
+	fprintf(out,
+		".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n"
+		"start CMD and profile it from its first instruction; its exit status is ours.\n");
 }

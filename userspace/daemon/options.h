@@ -16,30 +16,37 @@ struct hp_err;
  */
 enum hp_wire { HP_WIRE_018, HP_WIRE_LATEST };
 enum hp_report_format { HP_REPORT_TEXT, HP_REPORT_JSON };
-enum hp_command { HP_COMMAND_PROFILE, HP_COMMAND_HELP, HP_COMMAND_VERSION, HP_COMMAND_FEATURES, HP_COMMAND_DRY_RUN };
+enum hp_command {
+	HP_COMMAND_PROFILE,
+	HP_COMMAND_HELP,
+	HP_COMMAND_VERSION,
+	HP_COMMAND_FEATURES,
+	HP_COMMAND_DRY_RUN
+};
 
 #define HP_MAX_PERCENTILES 16
 
 struct hp_options {
 	enum hp_command command;
-	pid_t pid;		 /* 0 = not given */
-	const char *name;	 /* --name */
-	char **argv;		 /* after "--", NULL = not given; argv itself, not copied */
+	pid_t pid;        /* 0 = not given */
+	const char *name; /* --name */
+	char **argv;      /* after "--", NULL = not given; argv itself, not copied */
 	uint16_t port;
 	const char *listen;
 	const char **functions, **exclude, **exact; /* patterns, NULL-terminated, may be empty */
-	const char *domains;	 /* NULL = all; names were checked against domains.def */
+	const char *domains; /* NULL = all; names were checked against domains.def */
 	double percentiles[HP_MAX_PERCENTILES];
 	unsigned npercentiles;
-	unsigned cpu_hz;	 /* 1 ... 10000 */
+	unsigned cpu_hz;         /* 1 ... 10000 */
 	unsigned cpu_window_sec; /* 1 ... 3600 */
 	bool cpu_inclusive;
-	uint64_t duration_ns;	 /* 0 = until interrupted; --duration takes fractions of a second */
-	const char *report;	 /* file or "-"; NULL = text on stdout when it is a terminal or --format is given */
+	uint64_t duration_ns; /* 0 = until interrupted; --duration takes fractions of a second */
+	/* File or "-"; NULL = text on stdout when it is a terminal or --format is given. */
+	const char *report;
 	enum hp_report_format format;
-	unsigned limit;		 /* entries per list in routes and report, 0 = all */
+	unsigned limit; /* entries per list in routes and report, 0 = all */
 	enum hp_wire wire;
-	unsigned ring_kib;	 /* --ring-size: per-CPU ring, power of two, 4 ... 65536 */
+	unsigned ring_kib; /* --ring-size: per-CPU ring, power of two, 4 ... 65536 */
 	bool verbose;
 	const char *log_areas;
 };
@@ -50,6 +57,7 @@ void hp_options_free(struct hp_options *options);
 HP_DEFINE_AUTO(hp_options)
 
 void hp_options_help(FILE *out);
-void hp_options_man(FILE *out); /* the OPTIONS section of hotpathd(8) in roff; printed by the hidden flag --man-options */
+/* The OPTIONS section of hotpathd(8) in roff; printed by the hidden flag --man-options. */
+void hp_options_man(FILE *out);
 /* True if the comma-separated --domains list names @domain (NULL list names all). */
 bool hp_options_has_domain(const struct hp_options *options, const char *domain);

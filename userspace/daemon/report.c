@@ -20,8 +20,8 @@
 #include "http/api.h"
 #include "http/router.h"
 
-static int print_domain(struct hp_engine *engine, const struct hp_settings *settings, enum hp_domain_id domain,
-			FILE *out, unsigned width, bool colour)
+static int print_domain(struct hp_engine *engine, const struct hp_settings *settings,
+			enum hp_domain_id domain, FILE *out, unsigned width, bool colour)
 {
 	const struct hp_query query = {.kind = 0};
 	HP_AUTO(hp_snapshot) struct hp_snapshot *snapshot = NULL;
@@ -49,7 +49,8 @@ static void print_head(struct hp_engine *engine, FILE *out)
 			fprintf(out, "%s: %s\n", hp_domains[i]->name, status.notes[i]);
 	}
 	if (status.lost)
-		fprintf(out, "%llu of %llu records were lost: counts and totals are exact, percentiles are not\n",
+		fprintf(out,
+			"%llu of %llu records were lost: counts and totals are exact, percentiles are not\n",
 			(unsigned long long)status.lost, (unsigned long long)status.produced);
 }
 
@@ -98,8 +99,8 @@ static int write_json(const struct hp_router *router, FILE *out)
 	return r;
 }
 
-int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings, const struct hp_router *router,
-		    const struct hp_options *options)
+int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings,
+		    const struct hp_router *router, const struct hp_options *options)
 {
 	HP_AUTO_FILE FILE *file = NULL;
 	FILE *out = stdout;
@@ -111,12 +112,14 @@ int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings
 		file = fopen(options->report, "we");
 		if (!file) {
 			r = -errno;
-			hp_log(HP_LOG_ERROR, "report", "cannot write %s: %s", options->report, hp_err_name(r));
+			hp_log(HP_LOG_ERROR, "report", "cannot write %s: %s", options->report,
+			       hp_err_name(r));
 			return r;
 		}
 		out = file;
 	}
-	r = options->format == HP_REPORT_JSON ? write_json(router, out) : write_text(engine, settings, out);
+	r = options->format == HP_REPORT_JSON ? write_json(router, out)
+					      : write_text(engine, settings, out);
 	if (r == 0 && (fflush(out) != 0 || ferror(out)))
 		r = -EIO;
 	if (r < 0)

@@ -11,5 +11,5 @@ struct hp_settings;
  * The final report, as --report and --format ask for it: a table per domain, or a JSON object with the body of
  * every list route under its path. On the engine's thread after it has run. 0 or negative errno (logged).
  */
-int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings, const struct hp_router *router,
-		    const struct hp_options *options);
+int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings,
+		    const struct hp_router *router, const struct hp_options *options);

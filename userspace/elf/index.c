@@ -28,7 +28,8 @@ static void put(struct writer *writer, uint64_t value, size_t n)
 int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_size)
 {
 	size_t id_len = strlen(index->build_id);
-	size_t size = 24 + index->segments.len * 24 + index->syms.len * 32 + id_len + index->strings.len;
+	size_t size =
+		24 + index->segments.len * 24 + index->syms.len * 32 + id_len + index->strings.len;
 	struct writer writer = {.data = malloc(size)};
 
 	if (!writer.data)
@@ -96,8 +97,8 @@ static int read_syms(struct hp_reader *reader, uint32_t n, uint32_t strings, str
 		uint64_t end;
 
 		hp_reader_u32(reader);
-		if (reader->failed || sym.name >= strings || sym.size == 0 || (i && sym.addr <= before) ||
-		    __builtin_add_overflow(sym.addr, sym.size, &end))
+		if (reader->failed || sym.name >= strings || sym.size == 0 ||
+		    (i && sym.addr <= before) || __builtin_add_overflow(sym.addr, sym.size, &end))
 			return -EBADMSG;
 		before = sym.addr;
 		index->syms.data[index->syms.len++] = sym;
@@ -105,7 +106,8 @@ static int read_syms(struct hp_reader *reader, uint32_t n, uint32_t strings, str
 	return 0;
 }
 
-static int read_texts(struct hp_reader *reader, uint32_t strings, uint32_t id_len, struct hp_index *index)
+static int read_texts(struct hp_reader *reader, uint32_t strings, uint32_t id_len,
+		      struct hp_index *index)
 {
 	const char *id = hp_reader_bytes(reader, id_len);
 	const char *texts = hp_reader_bytes(reader, strings);
@@ -139,8 +141,9 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	nsyms = hp_reader_u32(&reader);
 	strings = hp_reader_u32(&reader);
 	id_len = hp_reader_u32(&reader);
-	if (reader.failed || magic != MAGIC || nsegments > HP_INDEX_MAX_SEGMENTS || nsyms > HP_INDEX_MAX_SYMS ||
-	    strings > HP_INDEX_MAX_STRINGS || id_len >= sizeof(index.build_id))
+	if (reader.failed || magic != MAGIC || nsegments > HP_INDEX_MAX_SEGMENTS ||
+	    nsyms > HP_INDEX_MAX_SYMS || strings > HP_INDEX_MAX_STRINGS ||
+	    id_len >= sizeof(index.build_id))
 		return -EBADMSG;
 	if (hp_reader_left(&reader) < nsegments * 24ull + nsyms * 32ull)
 		return -EBADMSG; /* before memory is asked for */

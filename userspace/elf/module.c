@@ -41,12 +41,16 @@ static int fail(const char *name, int code, struct hp_err *err)
 	case -EBADMSG:
 		return hp_err_set(err, code, "%s is malformed: its symbols are not used", name);
 	case -E2BIG:
-		return hp_err_set(err, code, "%s has more symbols than we read: they are not used", name);
+		return hp_err_set(err, code, "%s has more symbols than we read: they are not used",
+				  name);
 	case -ETIMEDOUT:
-		return hp_err_set(err, code, "reading the symbols of %s took more than %u s: they are not used",
-				  name, limits.seconds);
+		return hp_err_set(
+			err, code,
+			"reading the symbols of %s took more than %u s: they are not used", name,
+			limits.seconds);
 	default:
-		return hp_err_set(err, code, "cannot read the symbols of %s: %s", name, hp_err_name(code));
+		return hp_err_set(err, code, "cannot read the symbols of %s: %s", name,
+				  hp_err_name(code));
 	}
 }
 
@@ -132,7 +136,8 @@ bool hp_module_find(const struct hp_module *module, uint64_t vaddr, struct hp_sy
 		else
 			high = middle;
 	}
-	if (low == 0 || vaddr - module->index.syms.data[low - 1].addr >= module->index.syms.data[low - 1].size)
+	if (low == 0 ||
+	    vaddr - module->index.syms.data[low - 1].addr >= module->index.syms.data[low - 1].size)
 		return false;
 	hp_module_sym(module, low - 1, ret_sym);
 	return true;

@@ -18,33 +18,37 @@ struct hp_err;
 struct hp_module;
 
 enum hp_sym_flags {
-	HP_SYM_LOCAL = 1 << 0,	/* STB_LOCAL */
+	HP_SYM_LOCAL = 1 << 0,   /* STB_LOCAL */
 	HP_SYM_DYNAMIC = 1 << 1, /* known from .dynsym only */
-	HP_SYM_IFUNC = 1 << 2,	/* address of a resolver, not of the code (trap:T6) */
-	HP_SYM_COLD = 1 << 3,	/* a .cold block: attribution only, no function entry (trap:T7) */
+	HP_SYM_IFUNC = 1 << 2,   /* address of a resolver, not of the code (trap:T6) */
+	HP_SYM_COLD = 1 << 3,    /* a .cold block: attribution only, no function entry (trap:T7) */
 };
 
 struct hp_sym {
 	uint64_t addr;
-	uint64_t size;	 /* never 0: derived from the next symbol or the section's end where ELF has none */
-	const char *name; /* demangled, valid UTF-8, suffixes .part.N .constprop.N .isra.N .llvm.N removed */
+	/* Never 0: derived from the next symbol or the section's end where ELF has none. */
+	uint64_t size;
+	/* Demangled, valid UTF-8, suffixes .part.N .constprop.N .isra.N .llvm.N removed. */
+	const char *name;
 	uint32_t flags;
 	uint32_t aliases; /* how many other names this address has (trap:T8) */
 };
 
-struct hp_segment {	/* one executable PT_LOAD */
+struct hp_segment { /* one executable PT_LOAD */
 	uint64_t vaddr;
 	uint64_t offset;
 	uint64_t filesz;
 };
 
 enum hp_module_trait {
-	HP_MODULE_GO = 1 << 0,	     /* Go build info or .gopclntab (trap:U4) */
-	HP_MODULE_FIBERS = 1 << 1,   /* brpc/bthread, boost.context, greenlet, libco ... symbols (trap:U4) */
+	HP_MODULE_GO = 1 << 0, /* Go build info or .gopclntab (trap:U4) */
+	/* brpc/bthread, boost.context, greenlet, libco ... symbols (trap:U4). */
+	HP_MODULE_FIBERS = 1 << 1,
 	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab: functions from .dynsym only */
 	HP_MODULE_RUST = 1 << 3,
-	HP_MODULE_STATIC = 1 << 4,   /* no PT_INTERP and an entry point: static or static-pie */
-	HP_MODULE_UNWINDS = 1 << 5, /* exceptions may pass through its functions: C++, Rust ... (trap:U7) */
+	HP_MODULE_STATIC = 1 << 4, /* no PT_INTERP and an entry point: static or static-pie */
+	/* Exceptions may pass through its functions: C++, Rust ... (trap:U7). */
+	HP_MODULE_UNWINDS = 1 << 5,
 };
 
 /*
@@ -59,12 +63,13 @@ void hp_module_free(struct hp_module *module); /* drops one reference; NULL is f
 HP_DEFINE_AUTO(hp_module)
 
 const char *hp_module_name(const struct hp_module *module);
-uint32_t hp_module_traits(const struct hp_module *module); /* HP_MODULE_* */
+uint32_t hp_module_traits(const struct hp_module *module);      /* HP_MODULE_* */
 const char *hp_module_build_id(const struct hp_module *module); /* hex, "" if none */
 
 /* Symbols sorted by address, one per address (preferred name first: global, then weak, then local). */
 size_t hp_module_nsyms(const struct hp_module *module);
-void hp_module_sym(const struct hp_module *module, size_t i, struct hp_sym *ret_sym); /* i < nsyms */
+/* @i < nsyms. */
+void hp_module_sym(const struct hp_module *module, size_t i, struct hp_sym *ret_sym);
 /* The symbol whose [addr, addr + size) holds @vaddr. */
 bool hp_module_find(const struct hp_module *module, uint64_t vaddr, struct hp_sym *ret_sym);
 

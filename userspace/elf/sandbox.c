@@ -73,7 +73,8 @@ static int await(pid_t pid, unsigned seconds, int *ret_status)
 
 	while (pidfd >= 0) {
 		uint64_t now = hp_clock_mono_ns();
-		int n = now < deadline ? poll(&poll_fd, 1, (int)((deadline - now) / 1000000) + 1) : 0;
+		int n = now < deadline ? poll(&poll_fd, 1, (int)((deadline - now) / 1000000) + 1)
+				       : 0;
 
 		if (n > 0)
 			break;
@@ -129,7 +130,8 @@ int hp_sandbox_run(int (*fn)(void *arg, void **ret_data, size_t *ret_size), void
 	if (r < 0)
 		return r;
 	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? -ETIMEDOUT : -EBADMSG;
+		return WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? -ETIMEDOUT
+										  : -EBADMSG;
 	if (WEXITSTATUS(status))
 		return -WEXITSTATUS(status);
 	return collect(fd, limits->output_bytes, ret_data, ret_size);

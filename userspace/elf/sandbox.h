@@ -11,7 +11,8 @@ struct hp_err;
  * open nothing that the user nobody may not.
  */
 struct hp_sandbox_limits {
-	uint64_t memory_bytes; /* address space; not enforced under AddressSanitizer, which reserves terabytes */
+	/* Address space; not enforced under AddressSanitizer, which reserves terabytes. */
+	uint64_t memory_bytes;
 	uint64_t output_bytes;
 	unsigned seconds; /* CPU and wall time */
 };

@@ -93,8 +93,13 @@ static bool is_context_switch(const char *name)
 static bool is_fiber_function(const char *name)
 {
 	static const char *const names[] = {
-		"bthread_start_background", "make_fcontext", "jump_fcontext", "PyGreenlet_New",
-		"co_create",		    "aco_create",    "coro_transfer",
+		"bthread_start_background",
+		"make_fcontext",
+		"jump_fcontext",
+		"PyGreenlet_New",
+		"co_create",
+		"aco_create",
+		"coro_transfer",
 	};
 
 	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
@@ -111,14 +116,18 @@ static bool is_fiber_function(const char *name)
 static bool is_exception_function(const char *name, bool imported)
 {
 	static const char *const names[] = {
-		"__cxa_throw", "__cxa_begin_catch", "__gxx_personality_v0", "rust_eh_personality",
+		"__cxa_throw",
+		"__cxa_begin_catch",
+		"__gxx_personality_v0",
+		"rust_eh_personality",
 	};
 
 	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
 		if (strcmp(name, names[i]) == 0)
 			return true;
 	}
-	return imported && (strcmp(name, "_Unwind_Resume") == 0 || strcmp(name, "_Unwind_RaiseException") == 0);
+	return imported &&
+	       (strcmp(name, "_Unwind_Resume") == 0 || strcmp(name, "_Unwind_RaiseException") == 0);
 }
 
 /* What a name, defined or imported, tells about the program (traps U4, U7). */
@@ -151,8 +160,8 @@ static int add_symbol(struct parse *parse, const GElf_Sym *sym, const char *name
 
 	note_name(parse, name, defined);
 	/* trap:T6: undefined symbols and value 0 are no code. */
-	if (!defined || sym->st_value == 0 || !*name || (type != STT_FUNC && type != STT_GNU_IFUNC) ||
-	    !segment_of(parse->index, sym->st_value))
+	if (!defined || sym->st_value == 0 || !*name ||
+	    (type != STT_FUNC && type != STT_GNU_IFUNC) || !segment_of(parse->index, sym->st_value))
 		return 0;
 	if (GELF_ST_BIND(sym->st_info) == STB_LOCAL)
 		raw.flags |= HP_SYM_LOCAL;
@@ -291,7 +300,8 @@ static int add_index_sym(struct parse *parse, size_t first, size_t end)
 	for (size_t i = first; i < end; i++) {
 		if (parse->raws.data[i].size > sym.size)
 			sym.size = parse->raws.data[i].size;
-		if (i > first && strcmp(parse->raws.data[i].name, parse->raws.data[i - 1].name) != 0)
+		if (i > first &&
+		    strcmp(parse->raws.data[i].name, parse->raws.data[i - 1].name) != 0)
 			sym.aliases++;
 		if (!(parse->raws.data[i].flags & HP_SYM_DYNAMIC))
 			sym.flags &= ~(uint32_t)HP_SYM_DYNAMIC;
@@ -316,7 +326,8 @@ static int build_index(struct parse *parse)
 	while (first < parse->raws.len && r == 0) {
 		size_t end = first + 1;
 
-		while (end < parse->raws.len && parse->raws.data[end].addr == parse->raws.data[first].addr)
+		while (end < parse->raws.len &&
+		       parse->raws.data[end].addr == parse->raws.data[first].addr)
 			end++;
 		r = add_index_sym(parse, first, end);
 		first = end;

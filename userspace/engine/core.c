@@ -73,7 +73,8 @@ static int map_stats(struct hp_core *core)
 
 	core->stats_bytes = core->config.ncpus * HP_NSTATS * sizeof(uint64_t);
 	core->stats_bytes = (core->stats_bytes + page - 1) / page * page;
-	stats = mmap(NULL, core->stats_bytes, PROT_READ, MAP_SHARED, bpf_map__fd(core->skel->maps.hp_stats), 0);
+	stats = mmap(NULL, core->stats_bytes, PROT_READ, MAP_SHARED,
+		     bpf_map__fd(core->skel->maps.hp_stats), 0);
 	if (stats == MAP_FAILED)
 		return -errno;
 	core->stats = stats;
@@ -159,7 +160,8 @@ static int share_map(const struct bpf_map *shared, struct bpf_object *object, co
 	return map ? bpf_map__reuse_fd(map, bpf_map__fd(shared)) : 0;
 }
 
-int hp_core_prepare(const struct hp_core *core, struct bpf_object *object, const struct hp_config *config)
+int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
+		    const struct hp_config *config)
 {
 	struct bpf_map *map;
 	int r;
@@ -185,7 +187,8 @@ int hp_core_prepare(const struct hp_core *core, struct bpf_object *object, const
 	return -ENOENT;
 }
 
-size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg, unsigned *ret_filled)
+size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg,
+		       unsigned *ret_filled)
 {
 	size_t share = max / core->config.nrings + 1;
 	size_t total = 0;
@@ -239,7 +242,8 @@ uint64_t hp_core_object_bytes(const struct bpf_object *object)
 	uint64_t bytes = 0;
 
 	bpf_object__for_each_map(map, object) {
-		if (strcmp(bpf_map__name(map), "hp_rings") == 0 || strcmp(bpf_map__name(map), "hp_stats") == 0)
+		if (strcmp(bpf_map__name(map), "hp_rings") == 0 ||
+		    strcmp(bpf_map__name(map), "hp_stats") == 0)
 			continue;
 		bytes += hp_bpfsys_map_bytes(bpf_map__fd(map));
 	}

@@ -24,7 +24,8 @@ void hp_core_free(struct hp_core *core);
 HP_DEFINE_AUTO(hp_core)
 
 /* Shares the common maps with @object and writes its settings, which start from hp_core_config(). Any thread. */
-int hp_core_prepare(const struct hp_core *core, struct bpf_object *object, const struct hp_config *config);
+int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
+		    const struct hp_config *config);
 struct hp_config hp_core_config(const struct hp_core *core);
 
 typedef void (*hp_record_fn)(void *arg, const void *record, size_t size);
@@ -34,9 +35,11 @@ typedef void (*hp_record_fn)(void *arg, const void *record, size_t size);
  * (libbpf 1.1's consume does not return under load). Returns the number read; *@ret_filled = the highest
  * share of a ring that was found in use, in percent.
  */
-size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg, unsigned *ret_filled);
+size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg,
+		       unsigned *ret_filled);
 
-uint64_t hp_core_stat(const struct hp_core *core, enum hp_stat stat); /* sum over CPUs; any thread */
+/* Sum over CPUs; any thread. */
+uint64_t hp_core_stat(const struct hp_core *core, enum hp_stat stat);
 const char *hp_core_stat_name(enum hp_stat stat);
 uint64_t hp_core_kernel_bytes(const struct hp_core *core);
 /* Kernel memory of @object's own maps (not the shared ones). */

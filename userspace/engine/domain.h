@@ -26,7 +26,7 @@ struct hp_resources {
 	uint32_t planned, attached, skipped, dropped;
 	uint64_t attach_ns; /* time spent in the kernel for attaching */
 	char failed[320];   /* set: the domain gave up after open, and why */
-	char note[320];	    /* a limit that the user must know, "" = none */
+	char note[320];     /* a limit that the user must know, "" = none */
 };
 
 /* What a request asks a domain for. */
@@ -42,9 +42,10 @@ struct hp_view {
 	unsigned kind;
 	/* Status of an answer without snapshot is 404: unknown id (this text), or domain off (its reason). */
 	const char *unknown_id; /* may hold one %u for the id */
-	bool always;	     /* never 404 (wire contract): render gets a NULL snapshot when the domain is off */
-	int (*render)(const struct hp_snapshot *snapshot, const struct hp_settings *settings, bool raw,
-		      struct hp_json *json);
+	/* Never 404 (wire contract): render gets a NULL snapshot when the domain is off. */
+	bool always;
+	int (*render)(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
+		      bool raw, struct hp_json *json);
 };
 
 struct hp_domain_ops {
@@ -56,8 +57,8 @@ struct hp_domain_ops {
 	/* Every HP_COLLECT_NS: read maps, cut windows. */
 	void (*collect)(void *state, uint64_t now_ns);
 	/* 0, -ENOENT (unknown id) or -ENOMEM. *@ret_status: HTTP status of the answer, preset to 200. */
-	int (*snapshot)(void *state, const struct hp_query *query, const char *method, int *ret_status,
-			struct hp_snapshot **ret_snapshot);
+	int (*snapshot)(void *state, const struct hp_query *query, const char *method,
+			int *ret_status, struct hp_snapshot **ret_snapshot);
 	/* Detaches; afterwards only the rings' rest may still bring events. May run twice. */
 	void (*stop)(void *state);
 	/* After the last event: last reading of the maps before the final report. */
@@ -68,8 +69,8 @@ struct hp_domain_ops {
 	const struct hp_view *views;
 	size_t nviews;
 	/* Section of the final text report, from the snapshot of view kind 0. */
-	int (*print)(const struct hp_snapshot *snapshot, const struct hp_settings *settings, FILE *out,
-		     unsigned width, bool colour);
+	int (*print)(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
+		     FILE *out, unsigned width, bool colour);
 };
 
 #define HP_COLLECT_NS 250000000ull

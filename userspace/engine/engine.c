@@ -27,9 +27,9 @@
  * Polling the rings costs about 2 us when they are empty, so the pace follows their filling: a ring of
  * 256 KiB holds 6,500 calls, 2 ms of the fastest producer that we measured.
  */
-#define POLL_SLOW_MS	20
-#define POLL_FAST_MS	1
-#define POLL_FAST_FROM	12 /* percent of a ring found in use */
+#define POLL_SLOW_MS    20
+#define POLL_FAST_MS    1
+#define POLL_FAST_FROM  12 /* percent of a ring found in use */
 #define CONSUME_AT_ONCE 200000
 
 struct slot {
@@ -55,7 +55,8 @@ struct hp_engine {
 	bool opened;
 };
 
-int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_engine, struct hp_err *err)
+int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_engine,
+		  struct hp_err *err)
 {
 	HP_AUTO(hp_engine) struct hp_engine *engine = calloc(1, sizeof(*engine));
 	int r;
@@ -68,7 +69,8 @@ int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_
 	engine->poll_ms = POLL_SLOW_MS;
 	engine->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (engine->epoll_fd < 0)
-		return hp_err_set(err, -errno, "cannot create an epoll descriptor: %s", hp_err_name(-errno));
+		return hp_err_set(err, -errno, "cannot create an epoll descriptor: %s",
+				  hp_err_name(-errno));
 	r = hp_mailbox_new(&engine->mailbox);
 	if (r == 0)
 		r = hp_registry_new(&engine->registry);
@@ -76,7 +78,8 @@ int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_
 		r = hp_modcache_new(&engine->modules);
 	if (r < 0)
 		return hp_err_set(err, r, "cannot start the engine: %s", hp_err_name(r));
-	r = hp_core_open(hp_target_pid(config->target), config->settings->ring_bytes, &engine->core, err);
+	r = hp_core_open(hp_target_pid(config->target), config->settings->ring_bytes, &engine->core,
+			 err);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < HP_NDOMAINS; i++)
@@ -148,7 +151,7 @@ static size_t read_rings(struct hp_engine *engine)
 	unsigned filled = 0;
 	size_t n = hp_core_consume(engine->core, CONSUME_AT_ONCE, on_record, engine, &filled);
 
-	engine->poll_ms = filled >= POLL_FAST_FROM ? POLL_FAST_MS
+	engine->poll_ms = filled >= POLL_FAST_FROM             ? POLL_FAST_MS
 			  : engine->poll_ms * 2 > POLL_SLOW_MS ? POLL_SLOW_MS
 							       : engine->poll_ms * 2;
 	return n;
@@ -265,7 +268,8 @@ static int answer(struct hp_engine *engine, enum hp_domain_id domain, const stru
 	return slot->ops->snapshot(slot->state, query, method, ret_status, ret_snapshot);
 }
 
-static void add_resources(struct hp_engine_status *status, int domain, const struct hp_resources *resources)
+static void add_resources(struct hp_engine_status *status, int domain,
+			  const struct hp_resources *resources)
 {
 	status->kernel_bytes += resources->kernel_bytes;
 	status->probes.planned += resources->planned;
@@ -301,7 +305,7 @@ static void fill_status(struct hp_engine *engine, struct hp_engine_status *statu
 		struct hp_resources resources = {0};
 
 		snprintf(status->domains[i], sizeof(status->domains[i]), "%s",
-			 slot->state	  ? "active"
+			 slot->state      ? "active"
 			 : engine->opened ? slot->off
 					  : "starting");
 		if (!slot->state)
@@ -351,8 +355,9 @@ static bool on_engine_thread(struct hp_engine *engine)
 	return pthread_equal(pthread_self(), engine->thread);
 }
 
-int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain, const struct hp_query *query,
-		    const char *method, int *ret_status, struct hp_snapshot **ret_snapshot)
+int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain,
+		    const struct hp_query *query, const char *method, int *ret_status,
+		    struct hp_snapshot **ret_snapshot)
 {
 	HP_AUTO(hp_request) struct hp_request_wait *wait = NULL;
 	struct question *question;

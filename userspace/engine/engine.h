@@ -27,16 +27,17 @@ struct hp_engine;
 enum hp_engine_state { HP_STATE_ATTACHING, HP_STATE_READY, HP_STATE_EXITED, HP_STATE_STOPPING };
 
 struct hp_engine_config {
-	struct hp_target *target;	      /* borrowed */
-	const struct hp_settings *settings;   /* borrowed */
+	struct hp_target *target;                   /* borrowed */
+	const struct hp_settings *settings;         /* borrowed */
 	const struct hp_domain_ops *const *domains; /* HP_NDOMAINS */
 	bool enabled[HP_NDOMAINS];
 	uint64_t duration_ns; /* 0 = no limit */
-	int signal_fd;	      /* signalfd of the stopping signals, borrowed; -1 = none */
+	int signal_fd;        /* signalfd of the stopping signals, borrowed; -1 = none */
 };
 
 /* Opens rings and counters; 0 or negative errno with the sentence. */
-int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_engine, struct hp_err *err);
+int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_engine,
+		  struct hp_err *err);
 void hp_engine_free(struct hp_engine *engine); /* closes the domains */
 HP_DEFINE_AUTO(hp_engine)
 
@@ -67,8 +68,9 @@ struct hp_engine_status {
  * Both from any thread, the engine's own included; elsewhere they wait for the engine, at most 250 ms. 0,
  * -ENOENT (unknown id), -ENODEV (domain off), -ETIMEDOUT (the engine is busy or has ended).
  */
-int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain, const struct hp_query *query,
-		    const char *method, int *ret_status, struct hp_snapshot **ret_snapshot);
+int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain,
+		    const struct hp_query *query, const char *method, int *ret_status,
+		    struct hp_snapshot **ret_snapshot);
 int hp_engine_status(struct hp_engine *engine, struct hp_engine_status *ret_status);
 
 /* For domains. */
@@ -79,4 +81,5 @@ struct hp_registry *hp_engine_registry(const struct hp_engine *engine);
 const struct hp_settings *hp_engine_settings(const struct hp_engine *engine);
 struct hp_target *hp_engine_target(const struct hp_engine *engine);
 uint64_t hp_engine_start_ns(const struct hp_engine *engine);
-void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain); /* state, NULL = off */
+/* State, NULL = off. */
+void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain);

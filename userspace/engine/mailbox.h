@@ -11,7 +11,8 @@ struct hp_mailbox;
 typedef void (*hp_letter_fn)(void *arg);
 
 int hp_mailbox_new(struct hp_mailbox **ret_mailbox); /* 0 or negative errno */
-void hp_mailbox_free(struct hp_mailbox *mailbox);    /* runs what is left, so that letters free their arguments */
+/* Runs what is left, so that letters free their arguments. */
+void hp_mailbox_free(struct hp_mailbox *mailbox);
 HP_DEFINE_AUTO(hp_mailbox)
 
 /* Any thread. 0, or -ENOMEM: not posted, @arg stays the caller's. */

@@ -63,8 +63,8 @@ static int await(struct hp_request_wait *wait)
 	return r;
 }
 
-int hp_request_send(struct hp_mailbox *mailbox, int (*fn)(void *arg), void *arg, void (*free_arg)(void *arg),
-		    struct hp_request_wait **ret_wait)
+int hp_request_send(struct hp_mailbox *mailbox, int (*fn)(void *arg), void *arg,
+		    void (*free_arg)(void *arg), struct hp_request_wait **ret_wait)
 {
 	struct hp_request_wait *wait = calloc(1, sizeof(*wait));
 	pthread_condattr_t monotonic;

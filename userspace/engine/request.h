@@ -14,8 +14,8 @@ struct hp_request_wait;
  * Result of @fn(@arg), or -ETIMEDOUT / -ENOMEM. @arg is owned by the request from here on; it stays valid until
  * *@ret_wait is freed, whatever happened (NULL only if @arg has been freed already: -ENOMEM).
  */
-int hp_request_send(struct hp_mailbox *mailbox, int (*fn)(void *arg), void *arg, void (*free_arg)(void *arg),
-		    struct hp_request_wait **ret_wait);
+int hp_request_send(struct hp_mailbox *mailbox, int (*fn)(void *arg), void *arg,
+		    void (*free_arg)(void *arg), struct hp_request_wait **ret_wait);
 void hp_request_free(struct hp_request_wait *wait);
 
 static inline void hp_request_auto_(struct hp_request_wait **wait)

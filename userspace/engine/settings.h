@@ -13,8 +13,8 @@ struct hp_settings {
 	unsigned cpu_hz;
 	unsigned cpu_window_sec;
 	bool cpu_inclusive;
-	bool wire_latest; /* --wire latest: function lists for newer consoles */
-	unsigned limit;	  /* entries per list, 0 = all */
+	bool wire_latest;    /* --wire latest: function lists for newer consoles */
+	unsigned limit;      /* entries per list, 0 = all */
 	unsigned ring_bytes; /* of one CPU's ring; power of two, at least a page */
 	bool no_sessions; /* test aid: use entry + return links although the kernel has sessions */
 };

@@ -2,7 +2,8 @@
 
 #include "base/clock.h"
 
-void hp_snapshot_init(struct hp_snapshot *snapshot, void (*free)(struct hp_snapshot *), uint64_t start_ns)
+void hp_snapshot_init(struct hp_snapshot *snapshot, void (*free)(struct hp_snapshot *),
+		      uint64_t start_ns)
 {
 	atomic_init(&snapshot->refs, 1);
 	snapshot->free = free;

@@ -13,12 +13,13 @@
 struct hp_snapshot {
 	atomic_uint refs;
 	void (*free)(struct hp_snapshot *snapshot); /* of the embedding struct */
-	uint64_t start_ns; /* profiling began, CLOCK_MONOTONIC */
-	uint64_t now_ns;   /* taken at */
+	uint64_t start_ns;                          /* profiling began, CLOCK_MONOTONIC */
+	uint64_t now_ns;                            /* taken at */
 };
 
 /* Gives @snapshot its first reference. */
-void hp_snapshot_init(struct hp_snapshot *snapshot, void (*free)(struct hp_snapshot *), uint64_t start_ns);
+void hp_snapshot_init(struct hp_snapshot *snapshot, void (*free)(struct hp_snapshot *),
+		      uint64_t start_ns);
 struct hp_snapshot *hp_snapshot_ref(struct hp_snapshot *snapshot);
 void hp_snapshot_free(struct hp_snapshot *snapshot); /* drops one reference */
 HP_DEFINE_AUTO(hp_snapshot)

@@ -6,7 +6,7 @@
 #include "base/utf8.h"
 #include "base/vec.h"
 
-#define GAP	  2 /* blanks between columns */
+#define GAP        2 /* blanks between columns */
 #define MIN_SHRUNK 12
 
 struct column {
@@ -142,7 +142,8 @@ static void measure(struct hp_table *table, unsigned width)
 	}
 }
 
-int hp_table_print(struct hp_table *table, FILE *out, const char *title, unsigned width, bool colour)
+int hp_table_print(struct hp_table *table, FILE *out, const char *title, unsigned width,
+		   bool colour)
 {
 	size_t ncolumns = table->columns.len;
 
@@ -153,7 +154,8 @@ int hp_table_print(struct hp_table *table, FILE *out, const char *title, unsigne
 	measure(table, width);
 	fprintf(out, "%s\n%s", title, colour ? "\033[1m" : "");
 	for (size_t i = 0; i < ncolumns; i++)
-		print_cell(out, &table->columns.data[i], table->columns.data[i].heading, i + 1 == ncolumns);
+		print_cell(out, &table->columns.data[i], table->columns.data[i].heading,
+			   i + 1 == ncolumns);
 	fprintf(out, "%s\n", colour ? "\033[0m" : "");
 	for (size_t i = 0; i < table->cells.len; i++) {
 		bool last = i % ncolumns + 1 == ncolumns;

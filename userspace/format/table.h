@@ -22,4 +22,5 @@ HP_DEFINE_AUTO(hp_table)
 void hp_table_column(struct hp_table *table, const char *heading, enum hp_table_align align);
 void hp_table_cell(struct hp_table *table, const char *text); /* fills rows left to right */
 /* Prints title, headings (bold if @colour) and rows, in at most @width characters: 0 or negative errno. */
-int hp_table_print(struct hp_table *table, FILE *out, const char *title, unsigned width, bool colour);
+int hp_table_print(struct hp_table *table, FILE *out, const char *title, unsigned width,
+		   bool colour);

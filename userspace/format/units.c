@@ -43,7 +43,8 @@ char *hp_units_bytes(char *buf, size_t size, uint64_t bytes)
 	if (unit == 0)
 		snprintf(buf, size, "%llu B", (unsigned long long)bytes);
 	else
-		snprintf(buf, size, "%.1f %s", (double)bytes / (double)(1ull << (10 * unit)), names[unit]);
+		snprintf(buf, size, "%.1f %s", (double)bytes / (double)(1ull << (10 * unit)),
+			 names[unit]);
 	return buf;
 }
 
@@ -52,7 +53,8 @@ char *hp_units_signed_bytes(char *buf, size_t size, int64_t bytes)
 	uint64_t magnitude = bytes < 0 ? 0 - (uint64_t)bytes : (uint64_t)bytes;
 	char text[64];
 
-	snprintf(buf, size, "%s%s", bytes < 0 ? "-" : "", hp_units_bytes(text, sizeof(text), magnitude));
+	snprintf(buf, size, "%s%s", bytes < 0 ? "-" : "",
+		 hp_units_bytes(text, sizeof(text), magnitude));
 	return buf;
 }
 

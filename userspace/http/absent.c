@@ -31,8 +31,8 @@ static void add_server_totals(struct hp_json *json, const struct hp_absent *abse
 }
 
 /* An empty list of @array in the shape that all consoles read. */
-static void answer_list(const struct hp_absent *absent, const char *array, add_members_fn add_members,
-			struct hp_response *response)
+static void answer_list(const struct hp_absent *absent, const char *array,
+			add_members_fn add_members, struct hp_response *response)
 {
 	HP_AUTO(hp_json) struct hp_json *json = NULL;
 	char *body = NULL;
@@ -98,8 +98,9 @@ static const char no_alloc[] =
 static const struct missing missing[] = {
 	{"/functions_alloc", no_alloc},
 	{"/functions_alloc/{id}/logs", no_alloc},
-	{"/tokio_runtime", "Tokio runtime metrics not available - this version of hotpathd does not "
-			   "read async runtimes yet"},
+	{"/tokio_runtime",
+	 "Tokio runtime metrics not available - this version of hotpathd does not "
+	 "read async runtimes yet"},
 	{"/debug/dbg/{id}/logs", "Debug entry not found"},
 	{"/debug/val/{id}/logs", "Value entry not found"},
 	{"/debug/gauge/{id}/logs", "Gauge entry not found"},
@@ -123,10 +124,11 @@ static const struct {
 	const char *path;
 	hp_route_fn fn;
 } lists[] = {
-	{"/debug", answer_entries},	{"/channels", answer_percentiles}, {"/streams", answer_plain},
-	{"/futures", answer_plain},	{"/rw_locks", answer_percentiles}, {"/mutexes", answer_percentiles},
-	{"/sql", answer_totals},	{"/http", answer_totals},	   {"/server", answer_server},
-	{"/io", answer_percentiles},
+	{"/debug", answer_entries},        {"/channels", answer_percentiles},
+	{"/streams", answer_plain},        {"/futures", answer_plain},
+	{"/rw_locks", answer_percentiles}, {"/mutexes", answer_percentiles},
+	{"/sql", answer_totals},           {"/http", answer_totals},
+	{"/server", answer_server},        {"/io", answer_percentiles},
 };
 
 int hp_absent_add(struct hp_router *router, const struct hp_absent *absent)
@@ -136,6 +138,7 @@ int hp_absent_add(struct hp_router *router, const struct hp_absent *absent)
 	for (size_t i = 0; i < HP_ARRAY_SIZE(lists) && r == 0; i++)
 		r = hp_router_add(router, lists[i].path, NULL, lists[i].fn, (void *)absent);
 	for (size_t i = 0; i < HP_ARRAY_SIZE(missing) && r == 0; i++)
-		r = hp_router_add(router, missing[i].path, NULL, answer_missing, (void *)&missing[i]);
+		r = hp_router_add(router, missing[i].path, NULL, answer_missing,
+				  (void *)&missing[i]);
 	return r;
 }

@@ -34,9 +34,23 @@ struct hp_api {
 };
 
 const char *const hp_api_lists[] = {
-	"/profiler_status", "/functions_timing", "/functions_alloc", "/functions_cpu", "/threads", "/debug",
-	"/channels",	    "/streams",		 "/futures",	     "/rw_locks",      "/mutexes", "/tokio_runtime",
-	"/sql",		    "/http",		 "/server",	     "/io",	       NULL,
+	"/profiler_status",
+	"/functions_timing",
+	"/functions_alloc",
+	"/functions_cpu",
+	"/threads",
+	"/debug",
+	"/channels",
+	"/streams",
+	"/futures",
+	"/rw_locks",
+	"/mutexes",
+	"/tokio_runtime",
+	"/sql",
+	"/http",
+	"/server",
+	"/io",
+	NULL,
 };
 
 static const char *const state_names[] = {
@@ -72,8 +86,8 @@ static void finish(struct hp_json *json, int status, int r, struct hp_response *
 		hp_response_json(response, status, text);
 }
 
-static void render(const struct binding *binding, const struct hp_snapshot *snapshot, int status, bool raw,
-		   struct hp_response *response)
+static void render(const struct binding *binding, const struct hp_snapshot *snapshot, int status,
+		   bool raw, struct hp_response *response)
 {
 	HP_AUTO(hp_json) struct hp_json *json = NULL;
 	int r = hp_json_new(&json);
@@ -94,20 +108,22 @@ static void answer_off(const struct binding *binding, struct hp_response *respon
 		snprintf(text, sizeof(text), "%s - %s", off_texts[binding->domain],
 			 status.domains[binding->domain]);
 	if (strstr(text, "--domains"))
-		snprintf(text, sizeof(text), "%s - start hotpathd with %s in --domains, or without --domains",
+		snprintf(text, sizeof(text),
+			 "%s - start hotpathd with %s in --domains, or without --domains",
 			 off_texts[binding->domain], hp_domains[binding->domain]->name);
 	hp_response_error(response, 404, text);
 }
 
-static void handle_view(void *arg, const struct hp_request *request, uint32_t id, struct hp_response *response)
+static void handle_view(void *arg, const struct hp_request *request, uint32_t id,
+			struct hp_response *response)
 {
 	const struct binding *binding = arg;
 	const struct hp_query query = {.kind = binding->view->kind, .id = id};
 	HP_AUTO(hp_snapshot) struct hp_snapshot *snapshot = NULL;
 	char text[128];
 	int status = 200;
-	int r = hp_engine_query(binding->api->engine, binding->domain, &query, request->method, &status,
-				&snapshot);
+	int r = hp_engine_query(binding->api->engine, binding->domain, &query, request->method,
+				&status, &snapshot);
 
 	if (r == 0 || (r == -ENODEV && binding->view->always)) {
 		render(binding, snapshot, status, wants_raw(request), response);
@@ -117,7 +133,8 @@ static void handle_view(void *arg, const struct hp_request *request, uint32_t id
 	} else if (r == -ENODEV) {
 		answer_off(binding, response);
 	} else if (r == -ETIMEDOUT) {
-		hp_response_error(response, 503, "the profiler is stopping or too busy to answer: ask again");
+		hp_response_error(response, 503,
+				  "the profiler is stopping or too busy to answer: ask again");
 	} else {
 		hp_response_error(response, 500, hp_err_name(r));
 	}
@@ -159,7 +176,8 @@ static void add_domains(struct hp_json *json, const struct hp_engine_status *sta
 	hp_json_end(json);
 }
 
-static void handle_status(void *arg, const struct hp_request *request, uint32_t id, struct hp_response *response)
+static void handle_status(void *arg, const struct hp_request *request, uint32_t id,
+			  struct hp_response *response)
 {
 	struct hp_api *api = arg;
 	HP_AUTO(hp_json) struct hp_json *json = NULL;
@@ -168,7 +186,8 @@ static void handle_status(void *arg, const struct hp_request *request, uint32_t 
 	int r = hp_engine_status(api->engine, &status);
 
 	if (r < 0) {
-		hp_response_error(response, 503, "the profiler is stopping or too busy to answer: ask again");
+		hp_response_error(response, 503,
+				  "the profiler is stopping or too busy to answer: ask again");
 		return;
 	}
 	r = hp_json_new(&json);
@@ -209,13 +228,14 @@ static int bind_domain(struct hp_api *api, struct hp_router *router, enum hp_dom
 			return -E2BIG;
 		*binding = (struct binding){.api = api, .view = &ops->views[i], .domain = domain};
 		api->nbindings++;
-		r = hp_router_add(router, binding->view->path, binding->view->methods, handle_view, binding);
+		r = hp_router_add(router, binding->view->path, binding->view->methods, handle_view,
+				  binding);
 	}
 	return r;
 }
 
-int hp_api_new(struct hp_engine *engine, const struct hp_settings *settings, struct hp_router *router,
-	       struct hp_api **ret_api)
+int hp_api_new(struct hp_engine *engine, const struct hp_settings *settings,
+	       struct hp_router *router, struct hp_api **ret_api)
 {
 	HP_AUTO(hp_api) struct hp_api *api = calloc(1, sizeof(*api));
 	int r = 0;

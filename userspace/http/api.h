@@ -15,8 +15,8 @@ struct hp_settings;
 struct hp_api;
 
 /* Adds the routes to @router; both and @engine must outlive the server. 0 or -ENOMEM. */
-int hp_api_new(struct hp_engine *engine, const struct hp_settings *settings, struct hp_router *router,
-	       struct hp_api **ret_api);
+int hp_api_new(struct hp_engine *engine, const struct hp_settings *settings,
+	       struct hp_router *router, struct hp_api **ret_api);
 void hp_api_free(struct hp_api *api);
 HP_DEFINE_AUTO(hp_api)
 

@@ -77,8 +77,8 @@ void hp_router_free(struct hp_router *router)
 	free(router);
 }
 
-int hp_router_add(struct hp_router *router, const char *pattern, const char *methods, hp_route_fn fn,
-		  void *arg)
+int hp_router_add(struct hp_router *router, const char *pattern, const char *methods,
+		  hp_route_fn fn, void *arg)
 {
 	struct route route = {
 		.pattern = strdup(pattern),
@@ -173,7 +173,8 @@ void hp_router_handle(const struct hp_router *router, const struct hp_request *r
 		return;
 	}
 	if (request->origin && !is_our_origin(router, request->origin)) {
-		hp_response_error(response, 403, "pages of other origins may not read this profiler");
+		hp_response_error(response, 403,
+				  "pages of other origins may not read this profiler");
 		return;
 	}
 	hp_vec_each(route, &router->routes) {
@@ -195,7 +196,8 @@ bool hp_query_get(const char *query, const char *name, char *ret_value, size_t s
 	while (query && *query) {
 		size_t len = strcspn(query, "&");
 
-		if (len > name_len && strncmp(query, name, name_len) == 0 && query[name_len] == '=') {
+		if (len > name_len && strncmp(query, name, name_len) == 0 &&
+		    query[name_len] == '=') {
 			size_t value_len = len - name_len - 1;
 
 			if (value_len >= size)

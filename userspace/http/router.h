@@ -12,18 +12,18 @@
  * Read-only after the last hp_router_add(); then any thread.
  */
 struct hp_request {
-	const char *method;	    /* "GET" */
-	const char *path;	    /* raw bytes before '?' */
-	const char *query;	    /* after '?', NULL if none */
-	const char *host;	    /* header, NULL if absent */
-	const char *origin;	    /* header, NULL if absent */
+	const char *method;        /* "GET" */
+	const char *path;          /* raw bytes before '?' */
+	const char *query;         /* after '?', NULL if none */
+	const char *host;          /* header, NULL if absent */
+	const char *origin;        /* header, NULL if absent */
 	const char *authorization; /* header, NULL if absent */
 };
 
 struct hp_response {
 	int status;
 	const char *content_type; /* static */
-	char *body;		  /* malloc'ed, NUL-terminated; hp_response_reset() frees */
+	char *body;               /* malloc'ed, NUL-terminated; hp_response_reset() frees */
 	size_t len;
 };
 
@@ -49,13 +49,15 @@ HP_DEFINE_AUTO(hp_router)
  * 1: anything else there is an unknown path). @methods: NULL = GET, HEAD (others: 405 {"error":"Method not allowed - use GET"}),
  * "*" = the handler checks request->method. Copied. 0 or -ENOMEM.
  */
-int hp_router_add(struct hp_router *router, const char *pattern, const char *methods, hp_route_fn fn, void *arg);
+int hp_router_add(struct hp_router *router, const char *pattern, const char *methods,
+		  hp_route_fn fn, void *arg);
 /*
  * Answers @request: 403 for a foreign Host or an Origin that is not ours (one sentence), 404 {"error":"Not found"}, 405, else
  * the handler. Host may be localhost, 127.0.0.1, [::1] or @extra_host, with any port; absent Host is accepted (HTTP/1.0).
  * Origin absent, or http://HOST[:PORT] with one of the same names.
  */
-void hp_router_handle(const struct hp_router *router, const struct hp_request *request, struct hp_response *response);
+void hp_router_handle(const struct hp_router *router, const struct hp_request *request,
+		      struct hp_response *response);
 
 /* Value of query parameter @name ("raw=1&x=2", no percent-decoding) in *@ret_value (NUL-terminated, cut to @size). */
 bool hp_query_get(const char *query, const char *name, char *ret_value, size_t size);

@@ -23,7 +23,7 @@
  * The console sends a request every 500 ms, so 2 s of silence between two is no loss, and 2 s for a
  * request's head is plenty on loopback.
  */
-#define THREADS	    "64"
+#define THREADS     "64"
 #define PATIENCE_MS "2000"
 
 union address {
@@ -40,14 +40,15 @@ struct hp_server {
 	atomic_bool stopped;
 };
 
-static void send_response(struct mg_connection *connection, const struct hp_response *response, bool head,
-			  bool keep)
+static void send_response(struct mg_connection *connection, const struct hp_response *response,
+			  bool head, bool keep)
 {
-	mg_printf(connection,
-		  "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-		  "Connection: %s\r\n\r\n",
-		  response->status, mg_get_response_code_text(connection, response->status),
-		  response->content_type, response->len, keep ? "keep-alive" : "close");
+	mg_printf(
+		connection,
+		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
+		"Connection: %s\r\n\r\n",
+		response->status, mg_get_response_code_text(connection, response->status),
+		response->content_type, response->len, keep ? "keep-alive" : "close");
 	if (!head && response->len)
 		mg_write(connection, response->body, response->len);
 }
@@ -92,7 +93,8 @@ static int on_log(const struct mg_connection *connection, const char *text)
 }
 
 /* "127.0.0.1", "::1" or "[::1]". */
-static int parse_address(const char *listen, uint16_t port, union address *ret_address, struct hp_err *err)
+static int parse_address(const char *listen, uint16_t port, union address *ret_address,
+			 struct hp_err *err)
 {
 	union address address = {0};
 	char text[INET6_ADDRSTRLEN];
@@ -109,7 +111,8 @@ static int parse_address(const char *listen, uint16_t port, union address *ret_a
 	else
 		snprintf(text, sizeof(text), "%s", listen);
 	if (inet_pton(AF_INET6, text, &address.v6.sin6_addr) != 1)
-		return hp_err_set(err, -EINVAL, "'%s' is no IP address to listen on: use 127.0.0.1", listen);
+		return hp_err_set(err, -EINVAL, "'%s' is no IP address to listen on: use 127.0.0.1",
+				  listen);
 	address.v6.sin6_family = AF_INET6;
 	address.v6.sin6_port = htons(port);
 	*ret_address = address;
@@ -122,7 +125,8 @@ static socklen_t length_of(const union address *address)
 }
 
 /* civetweb does not say why it cannot listen, so the kernel is asked first. */
-static int try_bind(const union address *address, const char *listen_on, uint16_t port, struct hp_err *err)
+static int try_bind(const union address *address, const char *listen_on, uint16_t port,
+		    struct hp_err *err)
 {
 	HP_AUTO_FD int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	const int one = 1;
@@ -135,11 +139,13 @@ static int try_bind(const union address *address, const char *listen_on, uint16_
 		return 0;
 	code = -errno;
 	if (code == -EADDRINUSE)
-		return hp_err_set(err, code,
-				  "port %u is in use on %s: choose another with --port, or stop the program "
-				  "that holds it",
-				  port, listen_on);
-	return hp_err_set(err, code, "cannot listen on port %u of %s: %s", port, listen_on, hp_err_name(code));
+		return hp_err_set(
+			err, code,
+			"port %u is in use on %s: choose another with --port, or stop the program "
+			"that holds it",
+			port, listen_on);
+	return hp_err_set(err, code, "cannot listen on port %u of %s: %s", port, listen_on,
+			  hp_err_name(code));
 }
 
 static int start(struct hp_server *server, const char *address, uint16_t port, struct hp_err *err)
@@ -151,13 +157,20 @@ static int start(struct hp_server *server, const char *address, uint16_t port, s
 	};
 	char where[96];
 	const char *const options[] = {
-		"listening_ports",	where,
-		"num_threads",		THREADS,
-		"enable_keep_alive",	"yes",
-		"keep_alive_timeout_ms", PATIENCE_MS,
-		"request_timeout_ms",	PATIENCE_MS,
-		"tcp_nodelay",		"1",
-		"decode_url",		"no", /* the contract matches paths by their bytes */
+		"listening_ports",
+		where,
+		"num_threads",
+		THREADS,
+		"enable_keep_alive",
+		"yes",
+		"keep_alive_timeout_ms",
+		PATIENCE_MS,
+		"request_timeout_ms",
+		PATIENCE_MS,
+		"tcp_nodelay",
+		"1",
+		"decode_url",
+		"no", /* the contract matches paths by their bytes */
 		NULL,
 	};
 	struct mg_server_port ports[1];
@@ -165,8 +178,10 @@ static int start(struct hp_server *server, const char *address, uint16_t port, s
 	snprintf(where, sizeof(where), "%s:%u", address, port);
 	server->context = mg_start(&callbacks, server, (const char **)options);
 	if (!server->context)
-		return hp_err_set(err, -EADDRINUSE, "cannot serve on %s: is port %u in use?", address, port);
-	server->port = mg_get_server_ports(server->context, 1, ports) == 1 ? (uint16_t)ports[0].port : port;
+		return hp_err_set(err, -EADDRINUSE, "cannot serve on %s: is port %u in use?",
+				  address, port);
+	server->port = mg_get_server_ports(server->context, 1, ports) == 1 ? (uint16_t)ports[0].port
+									   : port;
 	return 0;
 }
 
@@ -182,8 +197,9 @@ int hp_server_start(const char *listen, uint16_t port, const struct hp_router *r
 	if (r < 0)
 		return r;
 	if (address.any.sa_family == AF_INET6 && !mg_check_feature(MG_FEATURES_IPV6))
-		return hp_err_set(err, -EINVAL,
-				  "the HTTP library of this build has no IPv6: use --listen 127.0.0.1");
+		return hp_err_set(
+			err, -EINVAL,
+			"the HTTP library of this build has no IPv6: use --listen 127.0.0.1");
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return hp_err_set(err, -ENOMEM, "out of memory");
@@ -213,7 +229,8 @@ static void *stop(void *arg)
 /* A connection that says nothing and goes. */
 static void knock(const struct hp_server *server)
 {
-	HP_AUTO_FD int fd = socket(server->address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	HP_AUTO_FD int fd = socket(server->address.any.sa_family,
+				   SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	union address address = server->address;
 
 	if (address.any.sa_family == AF_INET)

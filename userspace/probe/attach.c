@@ -67,7 +67,8 @@ static void cache_pages(const char *path, const struct vectors *vectors, size_t 
 }
 
 /* Entry link, and before it the link that sees the end: an end without an entry is ignored. */
-static int open_pair(const struct hp_multi *entry, int entry_fd, const struct hp_multi *end, int end_fd, int fds[2])
+static int open_pair(const struct hp_multi *entry, int entry_fd, const struct hp_multi *end,
+		     int end_fd, int fds[2])
 {
 	HP_AUTO_FD int last = hp_bpfsys_link_multi(end_fd, HP_ATTACH_UPROBE_MULTI, end);
 	int first;
@@ -82,7 +83,8 @@ static int open_pair(const struct hp_multi *entry, int entry_fd, const struct hp
 	return 0;
 }
 
-static int open_single(const struct hp_multi *multi, enum hp_attach_type type, int program_fd, int fds[2])
+static int open_single(const struct hp_multi *multi, enum hp_attach_type type, int program_fd,
+		       int fds[2])
 {
 	int fd = hp_bpfsys_link_multi(program_fd, type, multi);
 
@@ -94,7 +96,8 @@ static int open_single(const struct hp_multi *multi, enum hp_attach_type type, i
 
 /* Entries and exits of functions that have probes on their exits. */
 static int open_exits(const struct hp_attach_programs *programs, const struct hp_plan *plan,
-		      const struct hp_partition *partition, size_t from, const struct hp_multi *entry, int fds[2])
+		      const struct hp_partition *partition, size_t from,
+		      const struct hp_multi *entry, int fds[2])
 {
 	HP_CLEANUP(vectors_free) struct vectors vectors = {0};
 	struct hp_multi exits = *entry;
@@ -108,20 +111,22 @@ static int open_exits(const struct hp_attach_programs *programs, const struct hp
 	exits.cookies = vectors.cookies;
 	exits.len = 0;
 	for (size_t i = from; i < from + entry->len; i++) {
-		const struct hp_plan_function *function = &plan->functions.data[partition->indices[i]];
+		const struct hp_plan_function *function =
+			&plan->functions.data[partition->indices[i]];
 
 		for (uint32_t k = 0; k < function->nexits; k++, exits.len++) {
 			vectors.offsets[exits.len] = plan->exits.data[function->first_exit + k];
-			vectors.cookies[exits.len] = HP_COOKIE(function->entity, partition->generation);
+			vectors.cookies[exits.len] =
+				HP_COOKIE(function->entity, partition->generation);
 		}
 	}
 	cache_pages(entry->path, &vectors, exits.len);
 	return open_pair(entry, programs->entry_fd, &exits, programs->exit_fd, fds);
 }
 
-static int open_range(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
-		      const struct hp_partition *partition, const struct vectors *vectors, size_t from,
-		      size_t len, int fds[2])
+static int open_range(const struct hp_attach_programs *programs, int pid,
+		      const struct hp_plan *plan, const struct hp_partition *partition,
+		      const struct vectors *vectors, size_t from, size_t len, int fds[2])
 {
 	const struct hp_plan_function *first = &plan->functions.data[partition->indices[0]];
 	const struct hp_multi multi = {
@@ -164,8 +169,8 @@ static bool is_refusal(int code)
 
 /* Marks the functions of [from, from + len) that the kernel refuses one by one, by halving. */
 static int find_refused(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
-			const struct hp_partition *partition, const struct vectors *vectors, size_t from,
-			size_t len, size_t *refused)
+			const struct hp_partition *partition, const struct vectors *vectors,
+			size_t from, size_t len, size_t *refused)
 {
 	int fds[2] = {-1, -1};
 	int r = open_range(programs, pid, plan, partition, vectors, from, len, fds);
@@ -182,7 +187,8 @@ static int find_refused(const struct hp_attach_programs *programs, int pid, stru
 	r = find_refused(programs, pid, plan, partition, vectors, from, len / 2, refused);
 	if (r < 0)
 		return r;
-	return find_refused(programs, pid, plan, partition, vectors, from + len / 2, len - len / 2, refused);
+	return find_refused(programs, pid, plan, partition, vectors, from + len / 2, len - len / 2,
+			    refused);
 }
 
 static void drop_refused(struct hp_partition *partition, const struct hp_plan *plan)
@@ -210,15 +216,17 @@ int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp
 	r = vectors_fill(&vectors, plan, partition);
 	if (r < 0)
 		return r;
-	cache_pages(plan->images.data[plan->functions.data[partition->indices[0]].image].path, &vectors,
-		    partition->len);
+	cache_pages(plan->images.data[plan->functions.data[partition->indices[0]].image].path,
+		    &vectors, partition->len);
 	r = open_range(programs, pid, plan, partition, &vectors, 0, partition->len, partition->fds);
 	if (is_refusal(r)) {
-		r = find_refused(programs, pid, plan, partition, &vectors, 0, partition->len, &refused);
+		r = find_refused(programs, pid, plan, partition, &vectors, 0, partition->len,
+				 &refused);
 		if (r < 0)
 			return r;
 		if (refused == 0)
-			return -EIO; /* refused as a whole, accepted in parts: not about an instruction */
+			/* Refused as a whole, accepted in parts: not about an instruction. */
+			return -EIO;
 		drop_refused(partition, plan);
 		vectors_free(&vectors);
 		vectors = (struct vectors){0};
@@ -265,7 +273,8 @@ int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *p
 		if (pread(fd, &byte, 1, (off_t)function->addr) != 1)
 			return -errno;
 		if (byte == function->original) {
-			function->reason = "attached, but the breakpoint is not in the target's memory";
+			function->reason =
+				"attached, but the breakpoint is not in the target's memory";
 			missing++;
 		}
 	}

@@ -37,7 +37,7 @@ struct hp_partition {
  */
 int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
 		   struct hp_partition *partition, size_t *ret_refused);
-void hp_attach_close(struct hp_partition *partition); /* links only */
+void hp_attach_close(struct hp_partition *partition);   /* links only */
 void hp_partition_free(struct hp_partition *partition); /* links and indices */
 
 /*

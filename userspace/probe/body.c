@@ -61,8 +61,8 @@ static void take_jump(struct scan *scan, uint64_t addr, uint64_t target, bool co
 	}
 }
 
-static void take_branch(struct scan *scan, const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operand,
-			uint64_t addr)
+static void take_branch(struct scan *scan, const ZydisDecodedInstruction *insn,
+			const ZydisDecodedOperand *operand, uint64_t addr)
 {
 	bool direct = operand->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operand->imm.is_relative;
 
@@ -77,8 +77,8 @@ static void take_branch(struct scan *scan, const ZydisDecodedInstruction *insn, 
 	}
 }
 
-static void take(struct scan *scan, const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands,
-		 uint64_t addr)
+static void take(struct scan *scan, const ZydisDecodedInstruction *insn,
+		 const ZydisDecodedOperand *operands, uint64_t addr)
 {
 	switch (insn->meta.category) {
 	case ZYDIS_CATEGORY_RET:
@@ -124,7 +124,8 @@ void hp_body_scan(const struct hp_body_code *code, struct hp_body *body)
 	}
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	while (at < code->size) {
-		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code->data + at, code->size - at, &insn, operands))) {
+		if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code->data + at, code->size - at,
+							 &insn, operands))) {
 			unclear(&scan, "its code does not decode to its end");
 			return;
 		}

@@ -17,7 +17,7 @@
 /* What lies at an address outside the function. */
 enum hp_body_place {
 	HP_PLACE_ENTRY, /* the entry of a function: a jump there is a tail call */
-	HP_PLACE_OWN,	/* the function's own cold part */
+	HP_PLACE_OWN,   /* the function's own cold part */
 	HP_PLACE_OTHER,
 };
 
@@ -30,7 +30,7 @@ struct hp_body_code {
 };
 
 struct hp_body {
-	bool leaf;	     /* calls nothing and leaves only by ret: no exception passes through */
+	bool leaf;           /* calls nothing and leaves only by ret: no exception passes through */
 	const char *unclear; /* why the exits are not known (static text), NULL = they are */
 	size_t nexits;
 	uint64_t exits[HP_BODY_MAX_EXITS]; /* addresses of rets and of tail calls' jumps */

@@ -11,12 +11,12 @@
 enum hp_attach_type { HP_ATTACH_UPROBE_MULTI = 48, HP_ATTACH_UPROBE_SESSION = 57 };
 
 struct hp_multi {
-	const char *path; /* opened by the kernel in our mount namespace */
-	pid_t pid;	  /* thread group */
+	const char *path;        /* opened by the kernel in our mount namespace */
+	pid_t pid;               /* thread group */
 	const uint64_t *offsets; /* file offsets */
 	const uint64_t *cookies;
-	uint32_t len;	  /* 1 ... 2^20 (trap:U11) */
-	int ret;	  /* return probes; not for sessions */
+	uint32_t len; /* 1 ... 2^20 (trap:U11) */
+	int ret;      /* return probes; not for sessions */
 };
 
 /* Link descriptor, or negative errno. */

@@ -55,14 +55,16 @@ static enum hp_body_place place(void *arg, uint64_t addr)
 	if (!hp_module_find(finder->module, addr, &sym))
 		return is_plt_stub(finder->text, addr) ? HP_PLACE_ENTRY : HP_PLACE_OTHER;
 	if (sym.flags & HP_SYM_COLD)
-		return strcmp(sym.name, finder->sym->name) == 0 && remember_cold(finder, &sym) ? HP_PLACE_OWN
-											     : HP_PLACE_OTHER;
+		return strcmp(sym.name, finder->sym->name) == 0 && remember_cold(finder, &sym)
+			       ? HP_PLACE_OWN
+			       : HP_PLACE_OTHER;
 	return sym.addr == addr ? HP_PLACE_ENTRY : HP_PLACE_OTHER;
 }
 
 static void scan(struct finder *finder, const struct hp_sym *part, struct hp_body *body)
 {
-	struct hp_body_code code = {.addr = part->addr, .size = part->size, .place = place, .arg = finder};
+	struct hp_body_code code = {
+		.addr = part->addr, .size = part->size, .place = place, .arg = finder};
 	size_t left = 0;
 
 	code.data = hp_text_at(finder->text, part->addr, &left);
@@ -80,7 +82,8 @@ static void check_sites(const struct hp_text *text, struct hp_body *body)
 		size_t left = 0;
 		const uint8_t *code = hp_text_at(text, body->exits[i], &left);
 
-		if (hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES).class == HP_SITE_REFUSED) {
+		if (hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES).class ==
+		    HP_SITE_REFUSED) {
 			body->unclear = "the kernel refuses a probe on one of its exits";
 			body->leaf = false;
 			return;
@@ -88,8 +91,8 @@ static void check_sites(const struct hp_text *text, struct hp_body *body)
 	}
 }
 
-void hp_exits_find(const struct hp_module *module, const struct hp_text *text, const struct hp_sym *sym,
-		   struct hp_body *ret_body)
+void hp_exits_find(const struct hp_module *module, const struct hp_text *text,
+		   const struct hp_sym *sym, struct hp_body *ret_body)
 {
 	struct finder finder = {.module = module, .text = text, .sym = sym};
 

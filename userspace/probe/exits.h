@@ -10,5 +10,5 @@ struct hp_text;
  * The exits of function @sym of @module, its cold parts included: probe/body over all of its code.
  * *@ret_body is always filled; `unclear` says why exits are not known. Pure; any thread.
  */
-void hp_exits_find(const struct hp_module *module, const struct hp_text *text, const struct hp_sym *sym,
-		   struct hp_body *ret_body);
+void hp_exits_find(const struct hp_module *module, const struct hp_text *text,
+		   const struct hp_sym *sym, struct hp_body *ret_body);

@@ -18,7 +18,8 @@ struct hp_governor_result hp_governor_decide(struct hp_governor_function *functi
 {
 	uint64_t floor_ns = window_ns / 1000 * HP_GOVERNOR_FLOOR_PERMILLE;
 	uint64_t base_ns = target_cpu_ns > floor_ns ? target_cpu_ns : floor_ns;
-	struct hp_governor_result result = {.budget_ns = base_ns / 100 * HP_GOVERNOR_BUDGET_PERCENT};
+	struct hp_governor_result result = {.budget_ns =
+						    base_ns / 100 * HP_GOVERNOR_BUDGET_PERCENT};
 	uint64_t left = 0;
 
 	for (size_t i = 0; i < n; i++)
@@ -36,7 +37,8 @@ struct hp_governor_result hp_governor_decide(struct hp_governor_function *functi
 		left -= cost_of(function);
 		drops[result.ndrops++] = (struct hp_governor_drop){
 			.index = function->index,
-			.hits_per_sec = (uint64_t)((double)function->hits * 1e9 / (double)window_ns),
+			.hits_per_sec =
+				(uint64_t)((double)function->hits * 1e9 / (double)window_ns),
 			.percent = 100.0 * (double)cost_of(function) / (double)window_ns,
 		};
 	}

@@ -14,17 +14,17 @@
  * is single-stepped. The prices below are those measured on a virtual machine (architecture 4.1); bare
  * metal is cheaper, so the guard errs on the side of the target.
  */
-#define HP_GOVERNOR_BUDGET_PERCENT   3	   /* of the target's CPU time */
-#define HP_GOVERNOR_EMULATED_NS	     1000
-#define HP_GOVERNOR_STEPPED_NS	     12000
+#define HP_GOVERNOR_BUDGET_PERCENT 3 /* of the target's CPU time */
+#define HP_GOVERNOR_EMULATED_NS    1000
+#define HP_GOVERNOR_STEPPED_NS     12000
 /* An idle target has a budget too: that of a target which uses a quarter of a CPU. */
 #define HP_GOVERNOR_FLOOR_PERMILLE 250
 
 struct hp_governor_function {
-	uint32_t index;	  /* the caller's, returned in drops */
-	uint64_t hits;	  /* in the window */
+	uint32_t index; /* the caller's, returned in drops */
+	uint64_t hits;  /* in the window */
 	uint32_t price_ns;
-	bool exact;	  /* never dropped; its cost counts as spent */
+	bool exact; /* never dropped; its cost counts as spent */
 };
 
 struct hp_governor_drop {

@@ -161,24 +161,32 @@ int hp_kfeat_check(struct hp_err *err)
 	int prog;
 
 	if (setrlimit(RLIMIT_MEMLOCK, &unlimited) < 0)
-		hp_log(HP_LOG_INFO, "kfeat", "RLIMIT_MEMLOCK stays as it is: %s", hp_err_name(-errno));
+		hp_log(HP_LOG_INFO, "kfeat", "RLIMIT_MEMLOCK stays as it is: %s",
+		       hp_err_name(-errno));
 	uname(&kernel);
 	prog = hp_bpfsys_load_empty(BPF_PROG_TYPE_KPROBE, 0);
 	if (prog == -EPERM || prog == -EACCES)
-		return hp_err_set(err, -EPERM, "no privilege to load BPF programs: run as root (sudo hotpathd ...)");
+		return hp_err_set(
+			err, -EPERM,
+			"no privilege to load BPF programs: run as root (sudo hotpathd ...)");
 	if (prog < 0)
-		return hp_err_set(err, -ENOTSUP, "kernel %s refuses BPF programs (%s): Linux 5.15 or later is needed",
-				  kernel.release, hp_err_name(prog));
+		return hp_err_set(
+			err, -ENOTSUP,
+			"kernel %s refuses BPF programs (%s): Linux 5.15 or later is needed",
+			kernel.release, hp_err_name(prog));
 	close(prog);
 	if (geteuid() != 0)
-		return hp_err_set(err, -EPERM, "not root: reading the target needs it (sudo hotpathd ...)");
+		return hp_err_set(err, -EPERM,
+				  "not root: reading the target needs it (sudo hotpathd ...)");
 	if (!hp_kfeat_has(HP_KFEAT_BTF))
-		return hp_err_set(err, -ENOTSUP,
-				  "kernel %s has no type information (/sys/kernel/btf/vmlinux): use a kernel "
-				  "built with CONFIG_DEBUG_INFO_BTF",
-				  kernel.release);
+		return hp_err_set(
+			err, -ENOTSUP,
+			"kernel %s has no type information (/sys/kernel/btf/vmlinux): use a kernel "
+			"built with CONFIG_DEBUG_INFO_BTF",
+			kernel.release);
 	if (!hp_kfeat_has(HP_KFEAT_RINGBUF) || !hp_kfeat_has(HP_KFEAT_COOKIE))
-		return hp_err_set(err, -ENOTSUP, "kernel %s is too old: Linux 5.15 or later is needed",
+		return hp_err_set(err, -ENOTSUP,
+				  "kernel %s is too old: Linux 5.15 or later is needed",
 				  kernel.release);
 	return 0;
 }
@@ -190,7 +198,8 @@ static void mount_if_missing(const char *type, long magic, const char *where)
 	if (statfs(where, &fs) == 0 && fs.f_type == magic)
 		return;
 	if (mount(type, where, type, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RELATIME, NULL) < 0)
-		hp_log(HP_LOG_INFO, "kfeat", "%s is not mounted on %s: %s", type, where, hp_err_name(-errno));
+		hp_log(HP_LOG_INFO, "kfeat", "%s is not mounted on %s: %s", type, where,
+		       hp_err_name(-errno));
 }
 
 void hp_kfeat_mount(void)

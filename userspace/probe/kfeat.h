@@ -10,15 +10,15 @@ struct hp_err;
  * the life of the process. Any thread.
  */
 enum hp_kfeat {
-	HP_KFEAT_BTF,		 /* /sys/kernel/btf/vmlinux: CO-RE */
-	HP_KFEAT_RINGBUF,	 /* kernel 5.8 */
-	HP_KFEAT_COOKIE,	 /* bpf_get_attach_cookie, 5.15 */
-	HP_KFEAT_TASK_STORAGE,	 /* in uprobe programs, 5.11 and later */
-	HP_KFEAT_UPROBE_MULTI,	 /* 6.6 */
+	HP_KFEAT_BTF,            /* /sys/kernel/btf/vmlinux: CO-RE */
+	HP_KFEAT_RINGBUF,        /* kernel 5.8 */
+	HP_KFEAT_COOKIE,         /* bpf_get_attach_cookie, 5.15 */
+	HP_KFEAT_TASK_STORAGE,   /* in uprobe programs, 5.11 and later */
+	HP_KFEAT_UPROBE_MULTI,   /* 6.6 */
 	HP_KFEAT_UPROBE_SESSION, /* 6.13 */
-	HP_KFEAT_TASK_ITER,	 /* 5.8 */
-	HP_KFEAT_CPU_CLOCK,	 /* perf_event_open(PERF_COUNT_SW_CPU_CLOCK) */
-	HP_KFEAT_CYCLES,	 /* hardware cycles */
+	HP_KFEAT_TASK_ITER,      /* 5.8 */
+	HP_KFEAT_CPU_CLOCK,      /* perf_event_open(PERF_COUNT_SW_CPU_CLOCK) */
+	HP_KFEAT_CYCLES,         /* hardware cycles */
 	HP_KFEAT_COUNT,
 };
 

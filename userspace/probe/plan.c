@@ -93,7 +93,8 @@ static struct hp_site site_at(const struct scan *scan, uint64_t vaddr, uint8_t *
 	return hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES);
 }
 
-static int add_exits(struct scan *scan, const struct hp_body *body, struct hp_plan_function *function)
+static int add_exits(struct scan *scan, const struct hp_body *body,
+		     struct hp_plan_function *function)
 {
 	function->first_exit = (uint32_t)scan->plan->exits.len;
 	function->nexits = (uint32_t)body->nexits;
@@ -113,7 +114,8 @@ static int add_exits(struct scan *scan, const struct hp_body *body, struct hp_pl
  * (measured: a C++ exception through a frame with a return probe calls terminate), so where exceptions may
  * pass, only functions that call nothing get return probes.
  */
-static int choose_mode(struct scan *scan, const struct hp_sym *sym, struct hp_plan_function *function)
+static int choose_mode(struct scan *scan, const struct hp_sym *sym,
+		       struct hp_plan_function *function)
 {
 	struct hp_body body;
 
@@ -246,7 +248,8 @@ static int scan_image(struct scan *scan)
 }
 
 /* A pattern that matched nowhere is most likely misspelt: name what is near. */
-static int report_unmatched(const struct hp_plan_input *input, const char *pattern, struct hp_err *err)
+static int report_unmatched(const struct hp_plan_input *input, const char *pattern,
+			    struct hp_err *err)
 {
 	struct hp_nearest near = {0};
 	size_t nimages;
@@ -267,17 +270,19 @@ static int report_unmatched(const struct hp_plan_input *input, const char *patte
 		}
 	}
 	if (near.len == 0)
-		return hp_err_set(err, -ENOENT,
-				  "pattern '%s' matches no function: the program has no symbols, try a "
-				  "library pattern (libfoo.so:GLOB)",
-				  pattern);
-	return hp_err_set(err, -ENOENT, "pattern '%s' matches no function; nearest: %s%s%s%s%s", pattern,
-			  near.names[0], near.len > 1 ? ", " : "", near.len > 1 ? near.names[1] : "",
-			  near.len > 2 ? ", " : "", near.len > 2 ? near.names[2] : "");
+		return hp_err_set(
+			err, -ENOENT,
+			"pattern '%s' matches no function: the program has no symbols, try a "
+			"library pattern (libfoo.so:GLOB)",
+			pattern);
+	return hp_err_set(err, -ENOENT, "pattern '%s' matches no function; nearest: %s%s%s%s%s",
+			  pattern, near.names[0], near.len > 1 ? ", " : "",
+			  near.len > 1 ? near.names[1] : "", near.len > 2 ? ", " : "",
+			  near.len > 2 ? near.names[2] : "");
 }
 
-static int check_matched(const struct hp_plan_input *input, const struct hp_select *select, const bool *matched,
-			 struct hp_err *err)
+static int check_matched(const struct hp_plan_input *input, const struct hp_select *select,
+			 const bool *matched, struct hp_err *err)
 {
 	for (size_t i = 0; i < hp_select_len(select); i++) {
 		if (!matched[i])
@@ -318,7 +323,8 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
 	size_t nimages;
 	const struct hp_image *images = hp_target_images(input->target, &nimages);
-	HP_AUTO_FREE bool *matched_functions = calloc(hp_select_len(input->functions) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_functions =
+		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
 	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
 	int r;
 
@@ -336,7 +342,8 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 		};
 		struct hp_image image = images[i];
 
-		if (!image.is_exe && !wants_image(input->functions, &image) && !wants_image(input->exact, &image))
+		if (!image.is_exe && !wants_image(input->functions, &image) &&
+		    !wants_image(input->exact, &image))
 			continue;
 		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
 		if (r == -ENOMEM)
@@ -348,7 +355,8 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 		r = scan_image(&scan);
 		hp_text_deinit(&scan.text);
 		if (r < 0)
-			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path, hp_err_name(r));
+			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path,
+					  hp_err_name(r));
 	}
 	r = check_matched(input, input->functions, matched_functions, err);
 	if (r == 0)
@@ -383,13 +391,14 @@ void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FIL
 	hp_vec_each(function, &plan->functions) {
 		const struct hp_plan_image *image = &plan->images.data[function->image];
 
-		fprintf(out, "%s\t%s\t0x%" PRIx64 "\t", hp_registry_name(registry, function->entity), image->name,
-			function->vaddr);
+		fprintf(out, "%s\t%s\t0x%" PRIx64 "\t",
+			hp_registry_name(registry, function->entity), image->name, function->vaddr);
 		if (function->reason)
 			fprintf(out, "skipped: %s\n", function->reason);
 		else
 			fprintf(out, "%s entry, %s%s%s%s\n", hp_site_class_name(function->class),
 				mode_names[function->mode], function->untimed ? ": " : "",
-				function->untimed ? function->untimed : "", function->exact ? ", exact" : "");
+				function->untimed ? function->untimed : "",
+				function->exact ? ", exact" : "");
 	}
 }

@@ -21,23 +21,23 @@ struct hp_registry;
  */
 enum hp_plan_mode {
 	HP_MODE_RETURN, /* return probe: the kernel swaps the return address */
-	HP_MODE_EXITS,	/* probes on its rets and tail calls: exceptions may pass (trap:U7) */
-	HP_MODE_COUNT,	/* entries only */
+	HP_MODE_EXITS,  /* probes on its rets and tail calls: exceptions may pass (trap:U7) */
+	HP_MODE_COUNT,  /* entries only */
 };
 
 struct hp_plan_function {
 	uint32_t entity;
-	uint32_t image;	 /* index into images */
-	uint64_t vaddr;	 /* link-time address of the probed instruction */
-	uint64_t offset; /* in the file */
-	uint64_t addr;	 /* in the target */
-	uint8_t class;	 /* enum hp_site_class */
-	bool exact;	 /* --exact: the overhead guard leaves it alone */
-	uint8_t original; /* the byte that the breakpoint replaces */
-	uint8_t mode;	  /* enum hp_plan_mode */
+	uint32_t image;              /* index into images */
+	uint64_t vaddr;              /* link-time address of the probed instruction */
+	uint64_t offset;             /* in the file */
+	uint64_t addr;               /* in the target */
+	uint8_t class;               /* enum hp_site_class */
+	bool exact;                  /* --exact: the overhead guard leaves it alone */
+	uint8_t original;            /* the byte that the breakpoint replaces */
+	uint8_t mode;                /* enum hp_plan_mode */
 	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS only */
-	const char *untimed; /* HP_MODE_COUNT: why (static text, or a line of preflight) */
-	const char *reason; /* NULL: probe it; else why it is skipped (static text) */
+	const char *untimed;         /* HP_MODE_COUNT: why (static text, or a line of preflight) */
+	const char *reason;          /* NULL: probe it; else why it is skipped (static text) */
 };
 
 struct hp_plan_image {

@@ -36,7 +36,8 @@ void hp_registry_free(struct hp_registry *registry)
 	free(registry);
 }
 
-int hp_registry_add(struct hp_registry *registry, const char *module, const char *name, uint32_t *ret_id)
+int hp_registry_add(struct hp_registry *registry, const char *module, const char *name,
+		    uint32_t *ret_id)
 {
 	char text[1400]; /* names are capped at 1024 bytes, module base names at 255 */
 	uint32_t index;

@@ -18,7 +18,8 @@ void hp_registry_free(struct hp_registry *registry);
 HP_DEFINE_AUTO(hp_registry)
 
 /* @module NULL or "" = the executable. 0 or -ENOMEM. */
-int hp_registry_add(struct hp_registry *registry, const char *module, const char *name, uint32_t *ret_id);
+int hp_registry_add(struct hp_registry *registry, const char *module, const char *name,
+		    uint32_t *ret_id);
 /* Valid for the life of the registry; "" for an unknown id. */
 const char *hp_registry_name(struct hp_registry *registry, uint32_t id);
 uint32_t hp_registry_len(struct hp_registry *registry); /* ids are 1 ... len */

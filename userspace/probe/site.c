@@ -60,7 +60,8 @@ static bool is_emulated(const ZydisDecodedInstruction *insn)
 	}
 	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x90)
 		return true;
-	return insn->mnemonic == ZYDIS_MNEMONIC_PUSH && insn->opcode >= 0x50 && insn->opcode <= 0x57;
+	return insn->mnemonic == ZYDIS_MNEMONIC_PUSH && insn->opcode >= 0x50 &&
+	       insn->opcode <= 0x57;
 }
 
 struct hp_site hp_site_choose(const uint8_t *code, size_t len)

@@ -15,7 +15,7 @@ enum hp_site_class {
 
 struct hp_site {
 	enum hp_site_class class;
-	uint32_t delta;	    /* bytes from the function's entry to the probed instruction */
+	uint32_t delta;     /* bytes from the function's entry to the probed instruction */
 	const char *reason; /* why REFUSED; static text */
 };
 

@@ -20,7 +20,8 @@ static int read_segment(int fd, const struct hp_segment *segment, struct hp_text
 	if (!data)
 		return -ENOMEM;
 	while (done < segment->filesz) {
-		ssize_t got = pread(fd, data + done, segment->filesz - done, (off_t)(segment->offset + done));
+		ssize_t got = pread(fd, data + done, segment->filesz - done,
+				    (off_t)(segment->offset + done));
 
 		if (got <= 0)
 			break;
@@ -39,7 +40,9 @@ int hp_text_read(int fd, const struct hp_module *module, struct hp_text *ret_tex
 	struct hp_text text = {0};
 	int r = 0;
 
-	for (size_t i = 0; i < hp_module_nsegments(module) && text.nsegments < HP_TEXT_MAX_SEGMENTS && r == 0; i++)
+	for (size_t i = 0;
+	     i < hp_module_nsegments(module) && text.nsegments < HP_TEXT_MAX_SEGMENTS && r == 0;
+	     i++)
 		r = read_segment(fd, hp_module_segment(module, i), &text);
 	if (r < 0) {
 		hp_text_deinit(&text);

@@ -58,7 +58,8 @@ static int list_matches(const char *name, const pid_t *pids, size_t n, struct hp
 		strcat(list, i ? ", " : "");
 		strcat(list, one);
 	}
-	return hp_err_set(err, -EEXIST, "%zu processes are named %s: %s; choose one with --pid", n, name, list);
+	return hp_err_set(err, -EEXIST, "%zu processes are named %s: %s; choose one with --pid", n,
+			  name, list);
 }
 
 int hp_target_find(const char *name, pid_t *ret_pid, struct hp_err *err)

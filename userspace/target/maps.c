@@ -14,7 +14,7 @@ static bool take_hex(const char **at, const char *end, char after, uint64_t *ret
 	const char *digit = *at;
 
 	for (; digit < end && *digit != after; digit++) {
-		int n = *digit >= '0' && *digit <= '9'	 ? *digit - '0'
+		int n = *digit >= '0' && *digit <= '9'   ? *digit - '0'
 			: *digit >= 'a' && *digit <= 'f' ? *digit - 'a' + 10
 							 : -1;
 

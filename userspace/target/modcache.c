@@ -62,8 +62,8 @@ static struct entry *find(struct hp_modcache *cache, const struct hp_image *imag
 	return NULL;
 }
 
-int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target, const struct hp_image *image,
-		    struct hp_module **ret_module, struct hp_err *err)
+int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target,
+		    const struct hp_image *image, struct hp_module **ret_module, struct hp_err *err)
 {
 	struct entry *entry;
 	int r = 0;

@@ -20,5 +20,6 @@ void hp_modcache_free(struct hp_modcache *cache);
 HP_DEFINE_AUTO(hp_modcache)
 
 /* The module of @image, borrowed for the life of the cache, or the error of hp_module_load(). Blocks. */
-int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target, const struct hp_image *image,
-		    struct hp_module **ret_module, struct hp_err *err);
+int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target,
+		    const struct hp_image *image, struct hp_module **ret_module,
+		    struct hp_err *err);

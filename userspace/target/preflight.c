@@ -7,8 +7,8 @@
 #include "target/proc.h"
 #include "target/target.h"
 
-__attribute__((format(printf, 3, 4))) static void say(struct hp_preflight_report *report, uint32_t flags,
-						      const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static void say(struct hp_preflight_report *report,
+						      uint32_t flags, const char *fmt, ...)
 {
 	va_list args;
 
@@ -29,7 +29,8 @@ static bool kernel_kills_filtered(void)
 	struct utsname kernel;
 	int major = 0, minor = 0, patch = 0;
 
-	if (uname(&kernel) < 0 || sscanf(kernel.release, "%d.%d.%d", &major, &minor, &patch) < 2 || major != 6)
+	if (uname(&kernel) < 0 || sscanf(kernel.release, "%d.%d.%d", &major, &minor, &patch) < 2 ||
+	    major != 6)
 		return false;
 	return minor == 11 || (minor == 12 && patch <= 13) || (minor == 13 && patch <= 2);
 }
@@ -56,8 +57,8 @@ static void check_module(const struct hp_module *module, struct hp_preflight_rep
 		    hp_module_name(module));
 }
 
-int hp_target_preflight(const struct hp_target *target, struct hp_module *const *modules, size_t nmodules,
-			struct hp_preflight_report *ret_report)
+int hp_target_preflight(const struct hp_target *target, struct hp_module *const *modules,
+			size_t nmodules, struct hp_preflight_report *ret_report)
 {
 	struct hp_preflight_report report = {0};
 	struct hp_proc_status status;
@@ -82,7 +83,8 @@ int hp_target_preflight(const struct hp_target *target, struct hp_module *const 
 		    "process %d traces the program: breakpoints of a debugger and ours do not get along",
 		    status.tracer_pid);
 	if (status.nspid_depth > 1)
-		say(&report, HP_PRE_PIDNS, "the program has its own pid namespace: ids shown are ours, not its own");
+		say(&report, HP_PRE_PIDNS,
+		    "the program has its own pid namespace: ids shown are ours, not its own");
 	*ret_report = report;
 	return 0;
 }

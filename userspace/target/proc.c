@@ -63,13 +63,15 @@ static bool take_number(const char **at, const char *end, uint64_t *ret_value)
 /* The name may hold anything, also ") (": fields are counted from the last parenthesis. */
 int hp_proc_parse_stat(const char *text, size_t len, struct hp_proc_stat *ret_stat)
 {
-	const char *end = text + len, *open = memchr(text, '(', len), *close = memrchr(text, ')', len);
+	const char *end = text + len, *open = memchr(text, '(', len),
+		   *close = memrchr(text, ')', len);
 	struct hp_proc_stat stat = {0};
 	uint64_t fields[22] = {0}; /* numbered as in proc(5), from 4 */
 	const char *at;
 	size_t name;
 
-	if (!open || !close || close < open || end - close < 4 || close[1] != ' ' || close[3] != ' ')
+	if (!open || !close || close < open || end - close < 4 || close[1] != ' ' ||
+	    close[3] != ' ')
 		return -EBADMSG;
 	name = (size_t)(close - open) - 1;
 	if (name >= sizeof(stat.comm))
@@ -114,7 +116,8 @@ static const char *status_value(const char *text, size_t len, const char *key, s
 		const char *stop = memchr(text, '\n', (size_t)(end - text));
 
 		stop = stop ? stop : end;
-		if ((size_t)(stop - text) > key_len && memcmp(text, key, key_len) == 0 && text[key_len] == ':') {
+		if ((size_t)(stop - text) > key_len && memcmp(text, key, key_len) == 0 &&
+		    text[key_len] == ':') {
 			const char *value = text + key_len + 1;
 
 			while (value < stop && (*value == '\t' || *value == ' '))
@@ -143,7 +146,8 @@ static unsigned count_words(const char *text, size_t len)
 	unsigned words = 0;
 
 	for (size_t i = 0; i < len; i++)
-		words += text[i] != '\t' && text[i] != ' ' && (i == 0 || text[i - 1] == '\t' || text[i - 1] == ' ');
+		words += text[i] != '\t' && text[i] != ' ' &&
+			 (i == 0 || text[i - 1] == '\t' || text[i - 1] == ' ');
 	return words;
 }
 
@@ -193,7 +197,8 @@ uint64_t hp_proc_rss_bytes(pid_t pid)
 	size_t len;
 
 	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
-	if (hp_proc_read_file(path, 4096, &text, &len) < 0 || sscanf(text, "%llu %llu", &size, &resident) != 2)
+	if (hp_proc_read_file(path, 4096, &text, &len) < 0 ||
+	    sscanf(text, "%llu %llu", &size, &resident) != 2)
 		return 0;
 	return resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -12,12 +12,12 @@
  * hp_proc_read_* opens the file and calls the parser. Any thread. Text comes from a hostile target
  * (thread names may hold ") (" or newlines escaped by the kernel): parsers never trust it.
  */
-struct hp_proc_stat {	/* /proc/PID/stat or /proc/PID/task/TID/stat */
-	char comm[64];	/* what stands between the first '(' and the last ')' */
+struct hp_proc_stat {  /* /proc/PID/stat or /proc/PID/task/TID/stat */
+	char comm[64]; /* what stands between the first '(' and the last ')' */
 	char state;
 	uint64_t utime_ticks, stime_ticks;
 	uint64_t start_ticks; /* since boot: with the pid the identity of a process (trap:U14) */
-	uint64_t flags;	/* PF_*: PF_KTHREAD = 0x00200000 */
+	uint64_t flags;       /* PF_*: PF_KTHREAD = 0x00200000 */
 };
 
 /* 0, or -EBADMSG when the text is not such a file. */
@@ -25,9 +25,9 @@ int hp_proc_parse_stat(const char *text, size_t len, struct hp_proc_stat *ret_st
 /* @tid 0 = the process. 0, -ENOENT/-ESRCH (gone), -EBADMSG, other negative errno. */
 int hp_proc_read_stat(pid_t pid, pid_t tid, struct hp_proc_stat *ret_stat);
 
-struct hp_proc_status {	/* /proc/PID/status */
+struct hp_proc_status { /* /proc/PID/status */
 	pid_t tgid, tracer_pid;
-	int seccomp;	/* 0 none, 1 strict, 2 filter */
+	int seccomp;          /* 0 none, 1 strict, 2 filter */
 	unsigned nspid_depth; /* numbers on the NSpid line: above 1 = own pid namespace (trap:T3) */
 	unsigned threads;
 	bool kthread;
@@ -37,11 +37,12 @@ struct hp_proc_status {	/* /proc/PID/status */
 int hp_proc_parse_status(const char *text, size_t len, struct hp_proc_status *ret_status);
 int hp_proc_read_status(pid_t pid, struct hp_proc_status *ret_status);
 
-struct hp_mapping {	/* one line of /proc/PID/maps */
+struct hp_mapping { /* one line of /proc/PID/maps */
 	uint64_t start, end, offset, inode;
 	uint32_t dev_major, dev_minor;
 	bool exec, write, deleted;
-	char *path; /* " (deleted)" cut off, octal escapes kept; "" for anonymous; "[vdso]" ... as is */
+	/* " (deleted)" cut off, octal escapes kept; "" for anonymous; "[vdso]" ... as is. */
+	char *path;
 };
 
 struct hp_maps {

@@ -19,7 +19,8 @@ struct pattern {
 	char *module; /* NULL = the executable */
 	char *glob;   /* NULL = regex */
 	regex_t regex;
-	bool cut_parameters; /* a glob without '(' also matches names whose parameters are cut off */
+	/* A glob without '(' also matches names whose parameters are cut off. */
+	bool cut_parameters;
 };
 
 struct hp_select {
@@ -96,15 +97,19 @@ int hp_select_add(struct hp_select *select, const char *text, struct hp_err *err
 	int r;
 
 	if (!*name)
-		return hp_err_set(err, -EINVAL, "'%.100s' is an empty pattern: '*' matches all functions", text);
+		return hp_err_set(err, -EINVAL,
+				  "'%.100s' is an empty pattern: '*' matches all functions", text);
 	if (strlen(text) > MAX_PATTERN)
-		return hp_err_set(err, -EINVAL, "a pattern is longer than %d bytes: shorten it with *", MAX_PATTERN);
+		return hp_err_set(err, -EINVAL,
+				  "a pattern is longer than %d bytes: shorten it with *",
+				  MAX_PATTERN);
 	r = compile_name(&pattern, name, err);
 	if (r < 0) /* text is still unset: nothing compiled, nothing to free but the glob */
 		return r;
 	pattern.text = strdup(text);
 	pattern.module = colon ? strndup(text, (size_t)(colon - text)) : NULL;
-	if (!pattern.text || (colon && !pattern.module) || hp_vec_push(&select->patterns, pattern) < 0) {
+	if (!pattern.text || (colon && !pattern.module) ||
+	    hp_vec_push(&select->patterns, pattern) < 0) {
 		pattern_deinit(&pattern);
 		return -ENOMEM;
 	}
@@ -128,11 +133,13 @@ static bool is_module(const char *wanted, const char *module)
 
 	if (fnmatch(wanted, module, 0) == 0)
 		return true;
-	return len > 3 && strcmp(wanted + len - 3, ".so") == 0 && strncmp(wanted, module, len) == 0 &&
-	       module[len] == '.' && module[len + strspn(module + len, ".0123456789")] == '\0';
+	return len > 3 && strcmp(wanted + len - 3, ".so") == 0 &&
+	       strncmp(wanted, module, len) == 0 && module[len] == '.' &&
+	       module[len + strspn(module + len, ".0123456789")] == '\0';
 }
 
-bool hp_select_wants_module(const struct hp_select *select, size_t i, const char *module, bool is_exe)
+bool hp_select_wants_module(const struct hp_select *select, size_t i, const char *module,
+			    bool is_exe)
 {
 	const struct pattern *pattern = &select->patterns.data[i];
 
@@ -156,7 +163,8 @@ static bool matches_name(const struct pattern *pattern, const char *name)
 	return fnmatch(pattern->glob, stem, FNM_NOESCAPE) == 0;
 }
 
-int hp_select_match(const struct hp_select *select, const char *module, bool is_exe, const char *name)
+int hp_select_match(const struct hp_select *select, const char *module, bool is_exe,
+		    const char *name)
 {
 	for (size_t i = 0; i < select->patterns.len; i++) {
 		if (hp_select_wants_module(select, i, module, is_exe) &&
@@ -178,7 +186,8 @@ static unsigned distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (unsigned j = 1; j <= n; j++) {
-			bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+			bool same = tolower((unsigned char)a[i - 1]) ==
+				    tolower((unsigned char)b[j - 1]);
 			unsigned above = row[j], best = diagonal + !same;
 
 			best = above + 1 < best ? above + 1 : best;
@@ -198,7 +207,8 @@ void hp_select_nearest(const char *pattern, const char *name, struct hp_nearest 
 	unsigned far, at;
 
 	/* Wildcards and parameters say nothing about spelling. */
-	for (const char *from = colon ? colon + 1 : pattern; *from && strlen(word) < sizeof(word) - 1; from++) {
+	for (const char *from = colon ? colon + 1 : pattern;
+	     *from && strlen(word) < sizeof(word) - 1; from++) {
 		if (!strchr("*?/^$", *from))
 			word[strlen(word)] = *from;
 	}

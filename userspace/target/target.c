@@ -59,23 +59,27 @@ static int check_kind(pid_t pid, struct hp_proc_stat *ret_stat, struct hp_err *e
 	int r = hp_proc_read_stat(pid, 0, ret_stat);
 
 	if (r == -ENOENT || r == -ESRCH)
-		return hp_err_set(err, -ESRCH, "no process has pid %d: see 'ps -e', or use --name", pid);
+		return hp_err_set(err, -ESRCH, "no process has pid %d: see 'ps -e', or use --name",
+				  pid);
 	if (r == 0)
 		r = hp_proc_read_status(pid, &status);
 	if (r < 0)
 		return r == -ENOENT || r == -ESRCH ? gone(pid, err)
-						   : hp_err_set(err, r, "cannot read /proc/%d: %s", pid,
-								hp_err_name(r));
+						   : hp_err_set(err, r, "cannot read /proc/%d: %s",
+								pid, hp_err_name(r));
 	if (ret_stat->flags & PF_KTHREAD)
-		return hp_err_set(err, -ENOTSUP,
-				  "pid %d (%s) is a kernel thread: only user processes can be profiled", pid,
-				  ret_stat->comm);
+		return hp_err_set(
+			err, -ENOTSUP,
+			"pid %d (%s) is a kernel thread: only user processes can be profiled", pid,
+			ret_stat->comm);
 	if (status.tgid != pid)
-		return hp_err_set(err, -ESRCH, "%d is a thread of process %d: use --pid %d", pid, status.tgid,
-				  status.tgid);
+		return hp_err_set(err, -ESRCH, "%d is a thread of process %d: use --pid %d", pid,
+				  status.tgid, status.tgid);
 	if (ret_stat->state == 'Z' || ret_stat->state == 'X')
-		return hp_err_set(err, -ESRCH, "process %d (%s) has ended and waits for its parent: nothing to see",
-				  pid, ret_stat->comm);
+		return hp_err_set(
+			err, -ESRCH,
+			"process %d (%s) has ended and waits for its parent: nothing to see", pid,
+			ret_stat->comm);
 	return 0;
 }
 
@@ -89,7 +93,8 @@ static int read_exe(struct hp_target *target, struct hp_err *err)
 	snprintf(link, sizeof(link), "/proc/%d/exe", target->pid);
 	len = readlink(link, path, sizeof(path) - 1);
 	if (len < 0 && (errno == EACCES || errno == EPERM))
-		return hp_err_set(err, -EPERM, "no privilege to look into process %d: run as root", target->pid);
+		return hp_err_set(err, -EPERM, "no privilege to look into process %d: run as root",
+				  target->pid);
 	if (len < 0)
 		return gone(target->pid, err);
 	path[len] = '\0';
@@ -98,14 +103,16 @@ static int read_exe(struct hp_target *target, struct hp_err *err)
 		return -ENOMEM;
 	fd = open(link, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && (errno == EACCES || errno == EPERM))
-		return hp_err_set(err, -EPERM, "no privilege to read the program of process %d: run as root",
+		return hp_err_set(err, -EPERM,
+				  "no privilege to read the program of process %d: run as root",
 				  target->pid);
 	if (fd < 0)
 		return gone(target->pid, err);
 	if (read(fd, ident, sizeof(ident)) == sizeof(ident) && ident[EI_CLASS] == ELFCLASS32)
-		return hp_err_set(err, -ENOTSUP,
-				  "process %d (%s) is a 32-bit program: only 64-bit ones can be profiled",
-				  target->pid, target->comm);
+		return hp_err_set(
+			err, -ENOTSUP,
+			"process %d (%s) is a 32-bit program: only 64-bit ones can be profiled",
+			target->pid, target->comm);
 	return 0;
 }
 
@@ -144,7 +151,8 @@ static int add_image(struct hp_target *target, const struct hp_mapping *mapping)
 	if (!image.path)
 		return -ENOMEM;
 	image.name = base_name(image.path);
-	image.is_exe = strlen(image.path) == exe_len && memcmp(image.path, target->exe, exe_len) == 0;
+	image.is_exe =
+		strlen(image.path) == exe_len && memcmp(image.path, target->exe, exe_len) == 0;
 	r = hp_vec_push(&target->images, image);
 	if (r < 0)
 		free(image.path);
@@ -170,7 +178,8 @@ static int list_images(struct hp_target *target)
 		const struct hp_mapping *mapping = &target->maps->data[i];
 		uint64_t dev = (uint64_t)mapping->dev_major << 32 | mapping->dev_minor;
 
-		if (mapping->exec && mapping->inode && mapping->path[0] == '/' && !is_known(target, mapping, dev))
+		if (mapping->exec && mapping->inode && mapping->path[0] == '/' &&
+		    !is_known(target, mapping, dev))
 			r = add_image(target, mapping);
 	}
 	if (target->images.len)
@@ -206,9 +215,10 @@ int hp_target_open(pid_t pid, struct hp_target **ret_target, struct hp_err *err)
 		return r;
 	r = hp_target_refresh_maps(target);
 	if (r < 0)
-		return r == -ENOENT || r == -ESRCH ? gone(pid, err)
-						   : hp_err_set(err, r, "cannot read the mappings of %d: %s", pid,
-								hp_err_name(r));
+		return r == -ENOENT || r == -ESRCH
+			       ? gone(pid, err)
+			       : hp_err_set(err, r, "cannot read the mappings of %d: %s", pid,
+					    hp_err_name(r));
 	*ret_target = HP_TAKE_PTR(target);
 	return 0;
 }
@@ -273,20 +283,23 @@ const struct hp_maps *hp_target_maps(const struct hp_target *target)
 }
 
 /* trap:T1: the link of the mapping leads to the very inode, whatever mount or name it has by now. */
-static void map_files_path(const struct hp_target *target, const struct hp_image *image, char *buf, size_t size)
+static void map_files_path(const struct hp_target *target, const struct hp_image *image, char *buf,
+			   size_t size)
 {
-	snprintf(buf, size, "/proc/%d/map_files/%llx-%llx", target->pid, (unsigned long long)image->start,
-		 (unsigned long long)image->end);
+	snprintf(buf, size, "/proc/%d/map_files/%llx-%llx", target->pid,
+		 (unsigned long long)image->start, (unsigned long long)image->end);
 }
 
-int hp_target_image_path(const struct hp_target *target, const struct hp_image *image, char *buf, size_t size)
+int hp_target_image_path(const struct hp_target *target, const struct hp_image *image, char *buf,
+			 size_t size)
 {
 	char path[PATH_MAX];
 
 	map_files_path(target, image, buf, size);
 	if (access(buf, R_OK) == 0)
 		return 0;
-	if ((size_t)snprintf(path, sizeof(path), "/proc/%d/root%s", target->pid, image->path) >= size)
+	if ((size_t)snprintf(path, sizeof(path), "/proc/%d/root%s", target->pid, image->path) >=
+	    size)
 		return -ENAMETOOLONG;
 	snprintf(buf, size, "%.*s", (int)size - 1, path);
 	return access(buf, R_OK) == 0 ? 0 : -errno;
@@ -311,7 +324,8 @@ uint64_t hp_target_bias(const struct hp_image *image, const struct hp_module *mo
 	 */
 	for (size_t i = 0; i < hp_module_nsegments(module); i++) {
 		const struct hp_segment *segment = hp_module_segment(module, i);
-		uint64_t first = segment->offset > image->file_offset ? segment->offset : image->file_offset;
+		uint64_t first =
+			segment->offset > image->file_offset ? segment->offset : image->file_offset;
 
 		if (first - image->file_offset >= image->end - image->start ||
 		    !hp_module_vaddr(module, first, &vaddr))

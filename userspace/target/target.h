@@ -33,19 +33,20 @@ HP_DEFINE_AUTO(hp_target)
 int hp_target_find(const char *name, pid_t *ret_pid, struct hp_err *err);
 
 pid_t hp_target_pid(const struct hp_target *target);
-int hp_target_pidfd(const struct hp_target *target); /* readable once the process has exited */
+int hp_target_pidfd(const struct hp_target *target);  /* readable once the process has exited */
 bool hp_target_alive(const struct hp_target *target); /* same pid and same start time */
 const char *hp_target_comm(const struct hp_target *target);
-const char *hp_target_exe(const struct hp_target *target);   /* path as the target sees it */
+const char *hp_target_exe(const struct hp_target *target); /* path as the target sees it */
 uint64_t hp_target_start_ticks(const struct hp_target *target);
 
 /* A mapped ELF file: unique (device, inode), opened by /proc/PID/map_files (trap:T1, deleted files work). */
 struct hp_image {
-	char *path;	 /* from maps, for people */
-	const char *name; /* base name of path */
-	uint64_t start, end; /* the executable mapping used to open it */
+	char *path;           /* from maps, for people */
+	const char *name;     /* base name of path */
+	uint64_t start, end;  /* the executable mapping used to open it */
 	uint64_t file_offset; /* of start */
-	uint64_t bias;	 /* runtime address = link-time address + bias; valid once module is loaded */
+	/* Runtime address = link-time address + bias; valid once module is loaded. */
+	uint64_t bias;
 	bool is_exe;
 	bool deleted;
 	uint64_t dev, inode;
@@ -62,7 +63,8 @@ const struct hp_maps *hp_target_maps(const struct hp_target *target);
 /* File descriptor (O_RDONLY) of @image, or negative errno. */
 int hp_target_open_image(const struct hp_target *target, const struct hp_image *image);
 /* Path usable by the kernel for uprobes: /proc/PID/map_files/START-END, else /proc/PID/root/PATH. */
-int hp_target_image_path(const struct hp_target *target, const struct hp_image *image, char *buf, size_t size);
+int hp_target_image_path(const struct hp_target *target, const struct hp_image *image, char *buf,
+			 size_t size);
 /* Load bias of @image given its module (trap:T4); 0 for non-PIE. */
 uint64_t hp_target_bias(const struct hp_image *image, const struct hp_module *module);
 
@@ -70,22 +72,24 @@ uint64_t hp_target_bias(const struct hp_image *image, const struct hp_module *mo
  * What was found in the target that limits what may be done to it. Each is one sentence.
  */
 enum hp_preflight {
-	HP_PRE_NO_RETURN_PROBES = 1 << 0, /* Go, fibers, shadow stacks, seccomp + kernel range: traps U4 U9 U10 */
-	HP_PRE_NO_UPROBES = 1 << 1,	  /* Go: entry probes move with stack growth and are refused for now */
-	HP_PRE_TRACED = 1 << 2,		  /* a tracer is attached (trap:U15) */
-	HP_PRE_PIDNS = 1 << 3,		  /* own pid namespace (trap:T3) */
+	/* Go, fibers, shadow stacks, seccomp + kernel range: traps U4 U9 U10. */
+	HP_PRE_NO_RETURN_PROBES = 1 << 0,
+	/* Go: entry probes move with stack growth and are refused for now. */
+	HP_PRE_NO_UPROBES = 1 << 1,
+	HP_PRE_TRACED = 1 << 2, /* a tracer is attached (trap:U15) */
+	HP_PRE_PIDNS = 1 << 3,  /* own pid namespace (trap:T3) */
 	HP_PRE_SECCOMP = 1 << 4,
 };
 
 struct hp_preflight_report {
-	uint32_t flags;	      /* HP_PRE_* */
+	uint32_t flags; /* HP_PRE_* */
 	unsigned nlines;
-	char lines[8][192];   /* sentences for --dry-run, --verbose and /profiler_status */
+	char lines[8][192]; /* sentences for --dry-run, --verbose and /profiler_status */
 };
 
 /*
  * @exe: module of the executable, or NULL when it could not be read; @modules: every loaded image's module
  * (traits are merged). Kernel release is read with uname for trap:U9 only, as the CVE is a version range.
  */
-int hp_target_preflight(const struct hp_target *target, struct hp_module *const *modules, size_t nmodules,
-			struct hp_preflight_report *ret_report);
+int hp_target_preflight(const struct hp_target *target, struct hp_module *const *modules,
+			size_t nmodules, struct hp_preflight_report *ret_report);

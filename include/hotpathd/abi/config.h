@@ -7,10 +7,10 @@
  * verify by itself.
  */
 struct hp_config {
-	__u32 tgid;	    /* target, initial pid namespace */
-	__u32 ncpus;	    /* possible CPUs: rows of the per-CPU array maps */
-	__u32 nrings;	    /* rings; ring of a CPU = cpu % nrings */
-	__u32 nentities;    /* rows per CPU in the totals map */
+	__u32 tgid;      /* target, initial pid namespace */
+	__u32 ncpus;     /* possible CPUs: rows of the per-CPU array maps */
+	__u32 nrings;    /* rings; ring of a CPU = cpu % nrings */
+	__u32 nentities; /* rows per CPU in the totals map */
 };
 HP_ABI_SIZE(struct hp_config, 16);
 

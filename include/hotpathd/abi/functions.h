@@ -13,7 +13,7 @@ struct hp_cell {
 	__u64 self_ns; /* inclusive minus probed callees */
 	__u64 inv_min; /* ~minimum, so that a zeroed cell is a valid start */
 	__u64 max_ns;
-	__u64 lost;    /* records of this function that found the ring full */
+	__u64 lost; /* records of this function that found the ring full */
 	__u64 unused;
 };
 HP_ABI_SIZE(struct hp_cell, 64);

@@ -9,7 +9,7 @@
 #define HP_SHADOW_DEPTH 64 /* the kernel follows at most 64 nested return probes (trap:U6) */
 
 struct hp_frame {
-	__u64 sp;	/* stack pointer at the entry: points at the return address */
+	__u64 sp; /* stack pointer at the entry: points at the return address */
 	__u64 entry_ns;
 	__u64 child_ns; /* time inside probed callees that have returned */
 	__u32 entity;

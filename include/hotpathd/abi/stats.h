@@ -6,21 +6,23 @@
  * Counters of what BPF produced, lost or could not know (house style rule 21). One cell per CPU and
  * counter: index = cpu * HP_NSTATS + counter. The names reach /profiler_status. Append only.
  */
-#define HP_STATS(X)                                                                                \
-	X(RECORDS, "records")			   /* reserved in a ring */                       \
-	X(RING_FULL, "ring_full")		   /* records not written: ring full */           \
-	X(SHADOW_MISSING, "shadow_stack_missing")  /* no task storage: call has no self time */   \
-	X(SHADOW_FULL, "shadow_stack_full")	   /* frames beyond HP_SHADOW_DEPTH */            \
-	X(SHADOW_SUPERSEDED, "exits_skipped")	   /* frames left by longjmp, exception ... */    \
-	X(RETURN_UNMATCHED, "returns_unmatched")   /* return whose entry was not seen */          \
-	X(RETURN_TOO_DEEP, "returns_too_deep")	   /* entries beyond the kernel's 64 levels */    \
-	X(STACK_FAILED, "cpu_stacks_failed")	   /* sample without a user stack */              \
-	X(STACK_CUT, "cpu_stacks_truncated")	   /* stack longer than HP_MAX_USER_STACK */      \
-	X(PAUSED, "calls_while_paused")		   /* entries while the daemon was late or detaching */
+#define HP_STATS(X)                                                                            \
+	X(RECORDS, "records")                     /* reserved in a ring */                     \
+	X(RING_FULL, "ring_full")                 /* records not written: ring full */         \
+	X(SHADOW_MISSING, "shadow_stack_missing") /* no task storage: call has no self time */ \
+	X(SHADOW_FULL, "shadow_stack_full")       /* frames beyond HP_SHADOW_DEPTH */          \
+	X(SHADOW_SUPERSEDED, "exits_skipped")     /* frames left by longjmp, exception ... */  \
+	X(RETURN_UNMATCHED, "returns_unmatched")  /* return whose entry was not seen */        \
+	X(RETURN_TOO_DEEP, "returns_too_deep")    /* entries beyond the kernel's 64 levels */  \
+	X(STACK_FAILED, "cpu_stacks_failed")      /* sample without a user stack */            \
+	X(STACK_CUT, "cpu_stacks_truncated")      /* stack longer than HP_MAX_USER_STACK */    \
+	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */
 
+/* clang-format off */
 enum hp_stat {
 #define X(name, text) HP_STAT_##name,
 	HP_STATS(X)
 #undef X
 	HP_NSTATS,
 };
+/* clang-format on */

@@ -10,8 +10,8 @@ enum { HP_EVENT_THREAD_GONE = 1 };
  */
 struct hp_thread_sample {
 	struct hp_event hdr;
-	__u64 start_ns;	    /* CLOCK_MONOTONIC; with the tid the identity of a thread (trap:D5) */
-	__u64 cpu_ns;	    /* sum_exec_runtime */
+	__u64 start_ns;     /* CLOCK_MONOTONIC; with the tid the identity of a thread (trap:D5) */
+	__u64 cpu_ns;       /* sum_exec_runtime */
 	__u64 utime, stime; /* the kernel's own split, only their ratio is used */
 	__u64 runq_wait_ns; /* waited for a CPU while runnable */
 	__u64 voluntary_switches;

@@ -184,7 +184,8 @@ static int cpu_open(struct hp_engine *engine, void **ret_state, struct hp_err *e
 		r = load(cpu);
 	if (r < 0)
 		hp_err_set(err, r, "CPU sampling is refused: %s%s", hp_err_name(r),
-			   r == -EINVAL ? " (is --cpu-hz above kernel.perf_event_max_sample_rate?)" : "");
+			   r == -EINVAL ? " (is --cpu-hz above kernel.perf_event_max_sample_rate?)"
+					: "");
 	else
 		r = hp_cpu_worker_start(engine, on_report, cpu, &cpu->worker, err);
 	if (r < 0) {
@@ -232,8 +233,8 @@ static int post_status(struct cpu *cpu, const char *method)
 	return 202;
 }
 
-static int cpu_snapshot(void *state, const struct hp_query *query, const char *method, int *ret_status,
-			struct hp_snapshot **ret_snapshot)
+static int cpu_snapshot(void *state, const struct hp_query *query, const char *method,
+			int *ret_status, struct hp_snapshot **ret_snapshot)
 {
 	struct cpu *cpu = state;
 	struct hp_cpu_state now = {.post_status = 200};

@@ -66,7 +66,8 @@ static int node_of(struct thread *thread, uint32_t prefix, uint32_t frame, uint3
 	return r < 0 ? r : 0;
 }
 
-static int add_sample(struct thread *thread, const struct hp_cpu_slice *slice, const struct hp_cpu_sample *sample)
+static int add_sample(struct thread *thread, const struct hp_cpu_slice *slice,
+		      const struct hp_cpu_sample *sample)
 {
 	uint32_t node = ROOT;
 	int r = 0;
@@ -188,7 +189,8 @@ static double relative_ms(const struct hp_cpu_profile_info *info, uint64_t ts_ns
 	return ((double)ts_ns - (double)info->start_mono_ns) / 1e6;
 }
 
-static void add_samples(struct hp_json *json, const struct thread *thread, const struct hp_cpu_profile_info *info)
+static void add_samples(struct hp_json *json, const struct thread *thread,
+			const struct hp_cpu_profile_info *info)
 {
 	size_t n = thread->samples.len;
 
@@ -213,7 +215,8 @@ static void add_samples(struct hp_json *json, const struct thread *thread, const
 
 static void add_empty_tables(struct hp_json *json)
 {
-	static const char *const markers[] = {"data", "name", "startTime", "endTime", "phase", "category"};
+	static const char *const markers[] = {"data",    "name",  "startTime",
+					      "endTime", "phase", "category"};
 	static const char *const resources[] = {"lib", "name", "host", "type"};
 	static const char *const symbols[] = {"address", "functionSize", "libIndex", "name"};
 	static const struct {
@@ -235,7 +238,8 @@ static void add_empty_tables(struct hp_json *json)
 	}
 }
 
-static void add_thread(struct hp_json *json, const struct thread *thread, const struct hp_cpu_profile_info *info)
+static void add_thread(struct hp_json *json, const struct thread *thread,
+		       const struct hp_cpu_profile_info *info)
 {
 	char text[32], name[64];
 
@@ -297,7 +301,8 @@ static void add_meta(struct hp_json *json, const struct hp_cpu_profile_info *inf
 
 typedef HP_VEC(struct thread) thread_vec;
 
-static int sort_into_threads(struct hp_cpu_slice *const *slices, size_t nslices, thread_vec *threads)
+static int sort_into_threads(struct hp_cpu_slice *const *slices, size_t nslices,
+			     thread_vec *threads)
 {
 	HP_AUTO(hp_map) struct hp_map *index = NULL;
 	int r = hp_map_new(&index);
@@ -327,8 +332,8 @@ static int sort_into_threads(struct hp_cpu_slice *const *slices, size_t nslices,
 	return r;
 }
 
-int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices, const struct hp_cpu_profile_info *info,
-			char **ret_text)
+int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices,
+			const struct hp_cpu_profile_info *info, char **ret_text)
 {
 	HP_AUTO(hp_json) struct hp_json *json = NULL;
 	thread_vec threads = {0};

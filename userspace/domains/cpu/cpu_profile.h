@@ -23,7 +23,7 @@ struct hp_cpu_profile_info {
 };
 
 /* The JSON text (caller frees). 0 or -ENOMEM. */
-int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices, const struct hp_cpu_profile_info *info,
-			char **ret_text);
+int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices,
+			const struct hp_cpu_profile_info *info, char **ret_text);
 /* Compressed, at once visible under @path (written beside it and renamed). 0 or negative errno. */
 int hp_cpu_profile_write(const char *text, const char *path);

@@ -5,8 +5,8 @@
 
 #include "base/map.h"
 
-int hp_cpu_slice_add(struct hp_cpu_slice *slice, uint64_t ts_ns, uint32_t tid, const struct hp_cpu_frame *frames,
-		     uint32_t len)
+int hp_cpu_slice_add(struct hp_cpu_slice *slice, uint64_t ts_ns, uint32_t tid,
+		     const struct hp_cpu_frame *frames, uint32_t len)
 {
 	struct hp_cpu_sample sample = {
 		.ts_ns = ts_ns,
@@ -55,8 +55,8 @@ static bool seen_before(const struct hp_cpu_frame *frames, uint32_t i)
 	return false;
 }
 
-static int count_sample(struct hp_map *counts, const struct hp_cpu_frame *frames, uint32_t len, bool inclusive,
-			bool *ret_attributed)
+static int count_sample(struct hp_map *counts, const struct hp_cpu_frame *frames, uint32_t len,
+			bool inclusive, bool *ret_attributed)
 {
 	bool attributed = false;
 	int r = 0;
@@ -93,8 +93,8 @@ int hp_cpu_report_build(struct hp_cpu_slice *const *slices, size_t nslices, bool
 		hp_vec_each(sample, &slices[i]->samples) {
 			bool known = false;
 
-			r = count_sample(counts, slices[i]->frames.data + sample->first, sample->len, inclusive,
-					 &known);
+			r = count_sample(counts, slices[i]->frames.data + sample->first,
+					 sample->len, inclusive, &known);
 			if (r < 0)
 				return r;
 			total++;

@@ -12,7 +12,7 @@
 /*
  * Resolved samples and the figures made from them. Pure: no kernel, no files.
  */
-struct hp_cpu_sample {	 /* frames[first, first + len): innermost first */
+struct hp_cpu_sample { /* frames[first, first + len): innermost first */
 	uint64_t ts_ns;
 	uint32_t tid;
 	uint32_t first, len;
@@ -26,8 +26,8 @@ struct hp_cpu_slice {
 };
 
 /* 0 or -ENOMEM: the sample is not in. */
-int hp_cpu_slice_add(struct hp_cpu_slice *slice, uint64_t ts_ns, uint32_t tid, const struct hp_cpu_frame *frames,
-		     uint32_t len);
+int hp_cpu_slice_add(struct hp_cpu_slice *slice, uint64_t ts_ns, uint32_t tid,
+		     const struct hp_cpu_frame *frames, uint32_t len);
 void hp_cpu_slice_free(struct hp_cpu_slice *slice); /* the slice itself too; NULL is fine */
 HP_DEFINE_AUTO(hp_cpu_slice)
 
@@ -40,8 +40,8 @@ struct hp_cpu_row {
 /* Immutable, refcounted: shared by engine and snapshots. */
 struct hp_cpu_report {
 	atomic_uint refs;
-	uint64_t start_ns, end_ns;   /* window */
-	uint64_t captured_at_ms;     /* Unix time */
+	uint64_t start_ns, end_ns; /* window */
+	uint64_t captured_at_ms;   /* Unix time */
 	uint64_t capture_duration_ms;
 	uint64_t total_samples, attributed_samples;
 	bool inclusive;

@@ -14,4 +14,5 @@ struct hp_cpu_session {
 };
 
 void hp_cpu_session_open(pid_t pid, struct hp_cpu_session *ret_session);
-void hp_cpu_session_close(struct hp_cpu_session *session); /* removes the directory if nothing is in it */
+/* Removes the directory if nothing is in it. */
+void hp_cpu_session_close(struct hp_cpu_session *session);

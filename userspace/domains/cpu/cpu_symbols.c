@@ -59,8 +59,8 @@ void hp_cpu_symbols_free(struct hp_cpu_symbols *symbols)
 	free(symbols);
 }
 
-static struct hp_cpu_frame frame_of(struct hp_cpu_symbols *symbols, const char *module, const char *name,
-				    bool known)
+static struct hp_cpu_frame frame_of(struct hp_cpu_symbols *symbols, const char *module,
+				    const char *name, bool known)
 {
 	struct hp_cpu_frame frame = {.known = known};
 
@@ -69,7 +69,8 @@ static struct hp_cpu_frame frame_of(struct hp_cpu_symbols *symbols, const char *
 	return frame;
 }
 
-static const struct hp_image *image_of(const struct hp_cpu_symbols *symbols, const struct hp_mapping *mapping)
+static const struct hp_image *image_of(const struct hp_cpu_symbols *symbols,
+				       const struct hp_mapping *mapping)
 {
 	size_t n;
 	const struct hp_image *images = hp_target_images(symbols->target, &n);
@@ -82,8 +83,8 @@ static const struct hp_image *image_of(const struct hp_cpu_symbols *symbols, con
 	return NULL;
 }
 
-static struct hp_cpu_frame frame_in(struct hp_cpu_symbols *symbols, const struct hp_mapping *mapping,
-				    uint64_t addr)
+static struct hp_cpu_frame frame_in(struct hp_cpu_symbols *symbols,
+				    const struct hp_mapping *mapping, uint64_t addr)
 {
 	const struct hp_image *image = image_of(symbols, mapping);
 	struct hp_module *module = NULL;
@@ -91,7 +92,9 @@ static struct hp_cpu_frame frame_in(struct hp_cpu_symbols *symbols, const struct
 	struct hp_sym sym;
 
 	if (!image)
-		return frame_of(symbols, NULL, mapping->path[0] == '[' ? mapping->path : "[anonymous code]", false);
+		return frame_of(symbols, NULL,
+				mapping->path[0] == '[' ? mapping->path : "[anonymous code]",
+				false);
 	if (hp_modcache_get(symbols->modules, symbols->target, image, &module, NULL) < 0)
 		return frame_of(symbols, image->name, "[unknown]", false);
 	/* By file offset: right for any number of segments and whatever the loader did (trap:T4). */
@@ -122,7 +125,8 @@ static struct hp_cpu_frame resolve_user(struct hp_cpu_symbols *symbols, uint64_t
 {
 	const struct hp_mapping *mapping = mapping_of(symbols, addr);
 
-	return mapping ? frame_in(symbols, mapping, addr) : frame_of(symbols, NULL, "[unknown]", false);
+	return mapping ? frame_in(symbols, mapping, addr)
+		       : frame_of(symbols, NULL, "[unknown]", false);
 }
 
 static struct hp_cpu_frame resolve_kernel(struct hp_cpu_symbols *symbols, uint64_t addr)
@@ -137,7 +141,8 @@ static struct hp_cpu_frame resolve_kernel(struct hp_cpu_symbols *symbols, uint64
 			hp_log(HP_LOG_INFO, "cpu", "no kernel symbols: %s", hp_err_name(r));
 	}
 	name = symbols->kernel ? hp_kallsyms_find(symbols->kernel, addr) : NULL;
-	return name ? frame_of(symbols, "kernel", name, true) : frame_of(symbols, "kernel", "[unknown]", false);
+	return name ? frame_of(symbols, "kernel", name, true)
+		    : frame_of(symbols, "kernel", "[unknown]", false);
 }
 
 static struct hp_cpu_frame cached(struct hp_cpu_symbols *symbols, uint64_t addr, bool call,

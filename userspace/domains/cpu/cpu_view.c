@@ -92,9 +92,9 @@ static int render_list(const struct hp_snapshot *base, const struct hp_settings 
 
 	hp_json_begin_object(json, NULL);
 	hp_json_str(json, "status",
-		    snapshot->capturing	 ? "capturing"
+		    snapshot->capturing  ? "capturing"
 		    : snapshot->error[0] ? "error"
-		    : report		 ? "ready"
+		    : report             ? "ready"
 					 : "idle");
 	if (report) {
 		hp_json_u64(json, "captured_at_ms", report->captured_at_ms);
@@ -129,7 +129,10 @@ static int render_post(const struct hp_snapshot *base, const struct hp_settings 
 
 const struct hp_view hp_cpu_views[HP_CPU_NVIEWS] = {
 	{.path = "/functions_cpu", .kind = HP_CPU_LIST, .render = render_list},
-	{.path = "/functions_cpu/snapshot", .methods = "*", .kind = HP_CPU_SNAPSHOT, .render = render_post},
+	{.path = "/functions_cpu/snapshot",
+	 .methods = "*",
+	 .kind = HP_CPU_SNAPSHOT,
+	 .render = render_post},
 };
 
 int hp_cpu_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,
@@ -156,7 +159,8 @@ int hp_cpu_print(const struct hp_snapshot *base, const struct hp_settings *setti
 						      report->total_samples));
 	}
 	snprintf(title, sizeof(title), "functions_cpu: %s, %llu samples at %u Hz in the last %s",
-		 report->inclusive ? "inclusive" : "exclusive", (unsigned long long)report->total_samples,
-		 settings->cpu_hz, hp_units_duration(text, sizeof(text), report->end_ns - report->start_ns));
+		 report->inclusive ? "inclusive" : "exclusive",
+		 (unsigned long long)report->total_samples, settings->cpu_hz,
+		 hp_units_duration(text, sizeof(text), report->end_ns - report->start_ns));
 	return hp_table_print(table, out, title, width, colour);
 }

@@ -74,7 +74,8 @@ static const char *thread_name(void *arg, uint32_t tid, char *buf, size_t size)
 	struct hp_cpu_worker *worker = arg;
 	struct hp_proc_stat stat;
 
-	if (hp_proc_read_stat(hp_target_pid(hp_engine_target(worker->engine)), (pid_t)tid, &stat) == 0)
+	if (hp_proc_read_stat(hp_target_pid(hp_engine_target(worker->engine)), (pid_t)tid, &stat) ==
+	    0)
 		snprintf(buf, size, "%s", stat.comm);
 	else
 		snprintf(buf, size, "thread_%u", tid);
@@ -90,8 +91,8 @@ static size_t resolve_sample(struct hp_cpu_worker *worker, const uint64_t *words
 	size_t header = offsetof(struct hp_sample_event, ips) / sizeof(*words);
 	uint32_t n = 0;
 
-	if (left < header || event->nkernel > HP_MAX_KERNEL_STACK || event->nuser > HP_MAX_USER_STACK ||
-	    left < header + event->nkernel + event->nuser)
+	if (left < header || event->nkernel > HP_MAX_KERNEL_STACK ||
+	    event->nuser > HP_MAX_USER_STACK || left < header + event->nkernel + event->nuser)
 		return 0;
 	for (uint32_t i = 0; i < event->nkernel; i++, n++)
 		frames[n] = hp_cpu_symbols_kernel(worker->symbols, event->ips[n], i > 0);
@@ -126,12 +127,14 @@ static void trim(struct hp_cpu_worker *worker, uint64_t end_ns)
 	uint64_t window = hp_engine_settings(worker->engine)->cpu_window_sec * 1000000000ull;
 	size_t old = 0;
 
-	while (old + 1 < worker->window.len && worker->window.data[old]->end_ns + window <= end_ns) {
+	while (old + 1 < worker->window.len &&
+	       worker->window.data[old]->end_ns + window <= end_ns) {
 		hp_cpu_slice_free(worker->window.data[old]);
 		old++;
 	}
 	worker->window.len -= old;
-	memmove(worker->window.data, worker->window.data + old, worker->window.len * sizeof(*worker->window.data));
+	memmove(worker->window.data, worker->window.data + old,
+		worker->window.len * sizeof(*worker->window.data));
 }
 
 static void write_profile(struct hp_cpu_worker *worker, struct hp_cpu_report *report)
@@ -172,7 +175,8 @@ static void deliver(void *arg)
 	free(delivery);
 }
 
-static void send(struct hp_cpu_worker *worker, struct hp_cpu_report *report, bool snapshot, const char *error)
+static void send(struct hp_cpu_worker *worker, struct hp_cpu_report *report, bool snapshot,
+		 const char *error)
 {
 	struct delivery *delivery = calloc(1, sizeof(*delivery));
 
@@ -204,8 +208,8 @@ static void do_job(struct hp_cpu_worker *worker, const struct job *job)
 	else
 		trim(worker, slice->end_ns);
 	if (r == 0)
-		r = hp_cpu_report_build(worker->window.data, worker->window.len, settings->cpu_inclusive,
-					entity_name, worker, &report);
+		r = hp_cpu_report_build(worker->window.data, worker->window.len,
+					settings->cpu_inclusive, entity_name, worker, &report);
 	if (r < 0) {
 		send(worker, NULL, job->snapshot, hp_err_name(r));
 		return;
@@ -252,8 +256,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg, struct hp_cpu_worker **ret_worker,
-			struct hp_err *err)
+int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg,
+			struct hp_cpu_worker **ret_worker, struct hp_err *err)
 {
 	pid_t pid = hp_target_pid(hp_engine_target(engine));
 	struct hp_cpu_worker *worker = calloc(1, sizeof(*worker));
@@ -268,7 +272,8 @@ int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->posted, NULL);
 	hp_cpu_session_open(pid, &worker->session);
-	r = hp_cpu_symbols_new(pid, hp_engine_modules(engine), hp_engine_registry(engine), &worker->symbols);
+	r = hp_cpu_symbols_new(pid, hp_engine_modules(engine), hp_engine_registry(engine),
+			       &worker->symbols);
 	if (r == 0)
 		r = -pthread_create(&worker->thread, NULL, run, worker);
 	if (r < 0) {

@@ -24,10 +24,11 @@ struct hp_cpu_raw {
 };
 
 /* On the engine thread; takes over a reference of @report. @snapshot: it answers a POST. */
-typedef void (*hp_cpu_report_fn)(void *arg, struct hp_cpu_report *report, bool snapshot, const char *error);
+typedef void (*hp_cpu_report_fn)(void *arg, struct hp_cpu_report *report, bool snapshot,
+				 const char *error);
 
-int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg, struct hp_cpu_worker **ret_worker,
-			struct hp_err *err);
+int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg,
+			struct hp_cpu_worker **ret_worker, struct hp_err *err);
 /* Takes @raw over. 0 or -ENOMEM (then it is freed, too). */
 int hp_cpu_worker_post(struct hp_cpu_worker *worker, struct hp_cpu_raw *raw, bool snapshot);
 /* Finishes what was posted, then ends the thread. May run twice. */

@@ -105,8 +105,8 @@ static void functions_collect(void *state, uint64_t now_ns)
 	hp_functions_probe_beat(functions->probe, now_ns);
 }
 
-static int functions_snapshot(void *state, const struct hp_query *query, const char *method, int *ret_status,
-			      struct hp_snapshot **ret_snapshot)
+static int functions_snapshot(void *state, const struct hp_query *query, const char *method,
+			      int *ret_status, struct hp_snapshot **ret_snapshot)
 {
 	struct functions *functions = state;
 	const struct hp_functions_source source = {

@@ -25,8 +25,8 @@ static uint64_t target_cpu_ns(int pid)
 /* Of one call: the entry, and a single-stepped ret where exits are probed. */
 static uint64_t price_of(const struct hp_plan_function *function)
 {
-	uint64_t price =
-		function->class == HP_SITE_EMULATED ? HP_GOVERNOR_EMULATED_NS : HP_GOVERNOR_STEPPED_NS;
+	uint64_t price = function->class == HP_SITE_EMULATED ? HP_GOVERNOR_EMULATED_NS
+							     : HP_GOVERNOR_STEPPED_NS;
 
 	return function->mode == HP_MODE_EXITS ? price + HP_GOVERNOR_STEPPED_NS : price;
 }
@@ -124,7 +124,8 @@ static void close_aside(struct hp_functions_guard *guard, const struct hp_partit
 	pthread_t thread;
 
 	if (!copy) {
-		hp_partition_free(&(struct hp_partition){old->indices, old->len, 0, {old->fds[0], old->fds[1]}});
+		hp_partition_free(&(struct hp_partition){
+			old->indices, old->len, 0, {old->fds[0], old->fds[1]}});
 		return;
 	}
 	*copy = *old;
@@ -169,7 +170,8 @@ static int open_partition(struct hp_functions_guard *guard, struct hp_partition 
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < partition->len; i++) {
-		const struct hp_plan_function *function = &guard->plan->functions.data[partition->indices[i]];
+		const struct hp_plan_function *function =
+			&guard->plan->functions.data[partition->indices[i]];
 		uint32_t entity = function->entity;
 
 		if (price_of(function) > guard->price[entity])
@@ -229,7 +231,8 @@ static size_t batch_end(const struct hp_functions_guard *guard, size_t from, siz
 	while (to < guard->norder && ordered(guard, to)->image == ordered(guard, from)->image &&
 	       ordered(guard, to)->mode == ordered(guard, from)->mode &&
 	       ordered(guard, to)->exact == ordered(guard, from)->exact) {
-		if (to - from >= max && ordered(guard, to)->entity != ordered(guard, to - 1)->entity)
+		if (to - from >= max &&
+		    ordered(guard, to)->entity != ordered(guard, to - 1)->entity)
 			break;
 		to++;
 	}
@@ -264,7 +267,8 @@ int hp_functions_guard_attach_exact(struct hp_functions_guard *guard)
 
 static uint64_t hits_of(const struct hp_functions_guard *guard, uint32_t entity)
 {
-	return hp_functions_fold(guard->object->cells, guard->object->ncpus, guard->object->nentities, entity)
+	return hp_functions_fold(guard->object->cells, guard->object->ncpus,
+				 guard->object->nentities, entity)
 		.hits;
 }
 
@@ -278,7 +282,8 @@ void hp_functions_guard_begin_window(struct hp_functions_guard *guard)
 	guard->window_start_ns = hp_clock_mono_ns();
 }
 
-static bool is_dropped(const struct hp_functions_guard *guard, const struct hp_plan_function *function)
+static bool is_dropped(const struct hp_functions_guard *guard,
+		       const struct hp_plan_function *function)
 {
 	return guard->price[function->entity] == 0;
 }
@@ -311,7 +316,8 @@ static int repartition(struct hp_functions_guard *guard, struct hp_partition *ol
 	return r;
 }
 
-static int drop(struct hp_functions_guard *guard, uint32_t entity, const struct hp_governor_drop *decision)
+static int drop(struct hp_functions_guard *guard, uint32_t entity,
+		const struct hp_governor_drop *decision)
 {
 	struct hp_functions_drop drop = {.entity = entity};
 
@@ -352,8 +358,9 @@ int hp_functions_guard_end_window(struct hp_functions_guard *guard)
 	for (size_t i = 0; i < result.ndrops && r == 0; i++)
 		r = drop(guard, drops[i].index, &drops[i]);
 	if (result.ndrops) {
-		hp_log(HP_LOG_DEBUG, "functions", "window %.1f ms: spent %.2f of %.2f ms, %zu dropped",
-		       (double)window / 1e6, (double)result.spent_ns / 1e6, (double)result.budget_ns / 1e6,
+		hp_log(HP_LOG_DEBUG, "functions",
+		       "window %.1f ms: spent %.2f of %.2f ms, %zu dropped", (double)window / 1e6,
+		       (double)result.spent_ns / 1e6, (double)result.budget_ns / 1e6,
 		       result.ndrops);
 		for (size_t i = 0; i < guard->partitions.len && r == 0; i++)
 			r = repartition(guard, &guard->partitions.data[i]);

@@ -18,23 +18,24 @@ struct hp_plan;
  * drops what costs more than its share. One owner, the probe thread; nothing here locks.
  */
 struct hp_functions_guard {
-	struct hp_plan *plan;			 /* borrowed */
+	struct hp_plan *plan;                     /* borrowed */
 	const struct hp_functions_object *object; /* borrowed */
 	int pid;
-	uint32_t *order;  /* plan indices that may be attached, by entity */
+	uint32_t *order; /* plan indices that may be attached, by entity */
 	size_t norder;
-	size_t next;	  /* first of `order` that is not attached yet */
-	uint64_t *seen;	  /* hits at the start of the window, by entity */
-	uint64_t *price;  /* ns a hit by entity, 0 = not attached, or dropped */
-	bool *exact;	  /* by entity */
-	uint8_t *modes;	  /* enum hp_plan_mode by entity */
+	size_t next;     /* first of `order` that is not attached yet */
+	uint64_t *seen;  /* hits at the start of the window, by entity */
+	uint64_t *price; /* ns a hit by entity, 0 = not attached, or dropped */
+	bool *exact;     /* by entity */
+	uint8_t *modes;  /* enum hp_plan_mode by entity */
 	HP_VEC(struct hp_partition) partitions;
 	HP_VEC(struct hp_functions_drop) drops;
 	uint32_t generation;
 	HP_VEC(pthread_t) closers; /* threads that close replaced links, see functions_guard.c */
 	uint64_t window_start_ns, window_start_cpu_ns;
 	uint64_t attach_ns; /* in the kernel, for opening links */
-	size_t refused;	    /* functions the kernel would not take, or where no breakpoint appeared */
+	/* Functions the kernel would not take, or where no breakpoint appeared. */
+	size_t refused;
 };
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,

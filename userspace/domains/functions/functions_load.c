@@ -21,7 +21,8 @@ static void want(struct bpf_program *program, bool wanted, enum hp_attach_type t
 	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
 }
 
-static int open_and_load(const struct hp_core *core, bool sessions, struct hp_functions_object *object)
+static int open_and_load(const struct hp_core *core, bool sessions,
+			 struct hp_functions_object *object)
 {
 	struct hp_config config = hp_core_config(core);
 	struct hp_functions_bpf *skel = hp_functions_bpf__open();
@@ -44,7 +45,8 @@ static int open_and_load(const struct hp_core *core, bool sessions, struct hp_fu
 	return r < 0 ? r : hp_functions_bpf__load(skel);
 }
 
-static int map_table(const struct bpf_map *map, size_t bytes, int prot, void **ret_table, size_t *ret_bytes)
+static int map_table(const struct bpf_map *map, size_t bytes, int prot, void **ret_table,
+		     size_t *ret_bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *table;
@@ -64,8 +66,8 @@ static int map_tables(struct hp_functions_object *object)
 	int r;
 
 	r = map_table(object->skel->maps.hp_totals,
-		      (size_t)object->ncpus * object->nentities * sizeof(struct hp_cell), PROT_READ, &table,
-		      &object->cells_bytes);
+		      (size_t)object->ncpus * object->nentities * sizeof(struct hp_cell), PROT_READ,
+		      &table, &object->cells_bytes);
 	if (r < 0)
 		return r;
 	object->cells = table;
@@ -97,7 +99,8 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 		return r;
 	}
 	object.programs = (struct hp_attach_programs){
-		.session_fd = sessions ? bpf_program__fd(object.skel->progs.hp_function_session) : -1,
+		.session_fd =
+			sessions ? bpf_program__fd(object.skel->progs.hp_function_session) : -1,
 		.entry_fd = bpf_program__fd(object.skel->progs.hp_function_entry),
 		.return_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_return),
 		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),

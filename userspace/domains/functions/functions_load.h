@@ -16,7 +16,7 @@ struct hp_functions_object {
 	struct hp_functions_bpf *skel;
 	struct hp_attach_programs programs;
 	uint32_t ncpus, nentities;
-	const struct hp_cell *cells;  /* read-only mapping */
+	const struct hp_cell *cells; /* read-only mapping */
 	struct hp_control *controls; /* read-write mapping */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
 	size_t cells_bytes, controls_bytes;

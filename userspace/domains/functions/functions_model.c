@@ -5,8 +5,8 @@
 #include "base/hist.h"
 #include "base/vec.h"
 
-#define MAX_ENTITY   (1u << 24)
-#define MAX_CACHED   16
+#define MAX_ENTITY (1u << 24)
+#define MAX_CACHED 16
 
 struct function {
 	struct hp_hist *hist;
@@ -107,8 +107,8 @@ uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint
 	return function ? hp_hist_count(function->hist) : 0;
 }
 
-void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity, const double *percentiles,
-				    unsigned n, uint64_t *ret_values)
+void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity,
+				    const double *percentiles, unsigned n, uint64_t *ret_values)
 {
 	struct function *function = (struct function *)find(model, entity);
 
@@ -148,7 +148,8 @@ static uint64_t load(const __u64 *value)
 	return __atomic_load_n(value, __ATOMIC_RELAXED);
 }
 
-struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities, uint32_t entity)
+struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,
+				 uint32_t entity)
 {
 	struct hp_cell sum = {0};
 

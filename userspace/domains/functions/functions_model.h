@@ -25,12 +25,13 @@ int hp_functions_model_call(struct hp_functions_model *model, const struct hp_ca
 /* Calls that the percentiles of @entity come from. */
 uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint32_t entity);
 /* @n percentiles of @entity's durations in ns; cached until the next call. 0 for an unknown entity. */
-void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity, const double *percentiles,
-				    unsigned n, uint64_t *ret_values);
+void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity,
+				    const double *percentiles, unsigned n, uint64_t *ret_values);
 /* Newest first; ts_ns = return, value = duration. Number copied. */
 size_t hp_functions_model_logs(const struct hp_functions_model *model, uint32_t entity,
 			       struct hp_log_entry *buf, size_t n);
 size_t hp_functions_model_bytes(const struct hp_functions_model *model);
 
 /* Adds up the rows of all CPUs for @entity: @cells is CPU-major, @nentities wide. */
-struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities, uint32_t entity);
+struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,
+				 uint32_t entity);

@@ -24,9 +24,9 @@
  * Ramp-up: the first batch is small and its window short, so that a hot function in it stalls the target
  * for milliseconds at most; batches grow while nothing is over budget.
  */
-#define FIRST_BATCH	256
-#define LAST_BATCH	8192
-#define RAMP_WINDOW_NS	8000000
+#define FIRST_BATCH     256
+#define LAST_BATCH      8192
+#define RAMP_WINDOW_NS  8000000
 #define WATCH_WINDOW_NS 200000000
 
 /* How long return probes go on without a sign of life from the engine (trap:U20). */
@@ -167,12 +167,14 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 	struct hp_functions_object object;
 	int r;
 
-	r = hp_functions_object_load(hp_engine_core(probe->engine), probe->plan->max_entity, settings->no_sessions,
-				     &object);
+	r = hp_functions_object_load(hp_engine_core(probe->engine), probe->plan->max_entity,
+				     settings->no_sessions, &object);
 	if (r == -EOPNOTSUPP)
-		return hp_err_set(err, r, "function timing needs uprobe_multi links (Linux 6.6 or later)");
+		return hp_err_set(err, r,
+				  "function timing needs uprobe_multi links (Linux 6.6 or later)");
 	if (r < 0)
-		return hp_err_set(err, r, "the kernel refuses the function programs: %s", hp_err_name(r));
+		return hp_err_set(err, r, "the kernel refuses the function programs: %s",
+				  hp_err_name(r));
 	probe->object = object;
 	return 0;
 }
@@ -275,7 +277,8 @@ static void *run(void *arg)
 	return NULL;
 }
 
-int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe **ret_probe, struct hp_err *err)
+int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe **ret_probe,
+			     struct hp_err *err)
 {
 	struct hp_functions_probe *probe = calloc(1, sizeof(*probe));
 	pthread_condattr_t monotonic;
@@ -366,7 +369,8 @@ struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *
 	return totals;
 }
 
-void hp_functions_probe_resources(struct hp_functions_probe *probe, struct hp_resources *ret_resources)
+void hp_functions_probe_resources(struct hp_functions_probe *probe,
+				  struct hp_resources *ret_resources)
 {
 	struct hp_proc_status status = {0};
 
@@ -399,7 +403,8 @@ int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functio
 	return drops ? 0 : -ENOMEM;
 }
 
-size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf, size_t n)
+size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf,
+				size_t n)
 {
 	pthread_mutex_lock(&probe->lock);
 	if (n > probe->skips.len)

@@ -18,7 +18,8 @@ struct hp_resources;
  */
 struct hp_functions_probe;
 
-int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe **ret_probe, struct hp_err *err);
+int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe **ret_probe,
+			     struct hp_err *err);
 void hp_functions_probe_stop(struct hp_functions_probe *probe); /* detaches, joins; may run twice */
 void hp_functions_probe_free(struct hp_functions_probe *probe);
 
@@ -40,7 +41,8 @@ struct hp_functions_totals {
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);
 
-void hp_functions_probe_resources(struct hp_functions_probe *probe, struct hp_resources *ret_resources);
+void hp_functions_probe_resources(struct hp_functions_probe *probe,
+				  struct hp_resources *ret_resources);
 
 struct hp_functions_drop {
 	uint32_t entity;
@@ -56,4 +58,5 @@ struct hp_functions_skip {
 int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functions_drop **ret_drops,
 			     size_t *ret_ndrops);
 /* Why functions were skipped, at most @n reasons; returns their number. */
-size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf, size_t n);
+size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf,
+				size_t n);

@@ -27,7 +27,8 @@ static bool is_counted(const struct hp_functions_totals *totals, uint32_t id)
 	return totals->modes[id] == HP_MODE_COUNT;
 }
 
-static bool is_listed(const struct hp_functions_totals *totals, uint32_t id, const struct hp_cell *cell)
+static bool is_listed(const struct hp_functions_totals *totals, uint32_t id,
+		      const struct hp_cell *cell)
 {
 	return is_counted(totals, id) ? cell->hits > 0 : cell->count > 0;
 }
@@ -58,13 +59,14 @@ static int by_total(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-static int fill_rows(const struct hp_functions_source *source, const struct hp_functions_totals *totals,
-		     struct hp_functions_list *list)
+static int fill_rows(const struct hp_functions_source *source,
+		     const struct hp_functions_totals *totals, struct hp_functions_list *list)
 {
 	size_t n = 0;
 
 	for (uint32_t id = 1; id < totals->nentities; id++) {
-		struct hp_cell cell = hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
+		struct hp_cell cell =
+			hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
 
 		n += is_listed(totals, id, &cell);
 	}
@@ -72,25 +74,29 @@ static int fill_rows(const struct hp_functions_source *source, const struct hp_f
 	if (!list->rows)
 		return -ENOMEM;
 	for (uint32_t id = 1; id < totals->nentities && list->nrows < n; id++) {
-		struct hp_cell cell = hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
+		struct hp_cell cell =
+			hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
 
 		if (is_listed(totals, id, &cell))
-			list->rows[list->nrows++] = row_of(source, id, &cell, is_counted(totals, id));
+			list->rows[list->nrows++] =
+				row_of(source, id, &cell, is_counted(totals, id));
 	}
 	qsort(list->rows, list->nrows, sizeof(*list->rows), by_total);
 	return 0;
 }
 
-static int fill_percentiles(const struct hp_functions_source *source, struct hp_functions_list *list)
+static int fill_percentiles(const struct hp_functions_source *source,
+			    struct hp_functions_list *list)
 {
 	const struct hp_settings *settings = hp_engine_settings(source->engine);
 
-	list->percentiles = calloc(list->nrows * settings->npercentiles + 1, sizeof(*list->percentiles));
+	list->percentiles =
+		calloc(list->nrows * settings->npercentiles + 1, sizeof(*list->percentiles));
 	if (!list->percentiles)
 		return -ENOMEM;
 	for (size_t i = 0; i < list->nrows; i++)
-		hp_functions_model_percentiles(source->model, list->rows[i].id, settings->percentiles,
-					       settings->npercentiles,
+		hp_functions_model_percentiles(source->model, list->rows[i].id,
+					       settings->percentiles, settings->npercentiles,
 					       list->percentiles + i * settings->npercentiles);
 	return 0;
 }
@@ -116,7 +122,8 @@ static int fill_drops(const struct hp_functions_source *source, struct hp_functi
 	return 0;
 }
 
-int hp_functions_list_snapshot(const struct hp_functions_source *source, struct hp_snapshot **ret_snapshot)
+int hp_functions_list_snapshot(const struct hp_functions_source *source,
+			       struct hp_snapshot **ret_snapshot)
 {
 	struct hp_functions_totals totals = hp_functions_probe_totals(source->probe);
 	struct hp_functions_list *list = calloc(1, sizeof(*list));
@@ -125,7 +132,8 @@ int hp_functions_list_snapshot(const struct hp_functions_source *source, struct 
 	if (!list)
 		return -ENOMEM;
 	hp_snapshot_init(&list->base, list_free, hp_engine_start_ns(source->engine));
-	snprintf(list->caller, sizeof(list->caller), "%s", hp_target_comm(hp_engine_target(source->engine)));
+	snprintf(list->caller, sizeof(list->caller), "%s",
+		 hp_target_comm(hp_engine_target(source->engine)));
 	if (totals.cells)
 		r = fill_rows(source, &totals, list);
 	if (r == 0)
@@ -163,7 +171,8 @@ int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_
 	hp_snapshot_init(&logs->base, logs_free, hp_engine_start_ns(source->engine));
 	logs->name = hp_registry_name(hp_engine_registry(source->engine), id);
 	logs->calls = is_counted(&totals, id) ? cell.hits : cell.count;
-	logs->nlogs = hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
+	logs->nlogs =
+		hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
 	*ret_snapshot = &logs->base;
 	return 0;
 }

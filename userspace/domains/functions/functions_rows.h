@@ -17,8 +17,8 @@ struct hp_function_row {
 	const char *name; /* the registry's, lives as long as the engine */
 	uint64_t calls, total_ns, self_ns, min_ns, max_ns;
 	uint64_t entries;
-	bool counted; /* calls are entries, nothing is timed */
-	uint64_t records; /* calls that the percentiles come from */
+	bool counted;        /* calls are entries, nothing is timed */
+	uint64_t records;    /* calls that the percentiles come from */
 	const char *dropped; /* reason, NULL = still probed */
 };
 
@@ -26,7 +26,7 @@ struct hp_functions_list {
 	struct hp_snapshot base;
 	char caller[64];
 	struct hp_function_row *rows; /* sorted by total descending, name ascending */
-	uint64_t *percentiles;	      /* npercentiles per row */
+	uint64_t *percentiles;        /* npercentiles per row */
 	size_t nrows;
 	struct hp_functions_drop *drops;
 	const char **drop_names;

@@ -48,8 +48,9 @@ static void add_row(struct hp_json *json, const struct hp_functions_list *list, 
 	hp_json_u64(json, "calls", row->calls);
 	hp_view_duration(json, "avg", row->calls ? row->total_ns / row->calls : 0, raw);
 	for (unsigned k = 0; k < settings->npercentiles; k++)
-		hp_view_duration(json, hp_units_percentile_key(key, sizeof(key), settings->percentiles[k]),
-				 list->percentiles[i * settings->npercentiles + k], raw);
+		hp_view_duration(
+			json, hp_units_percentile_key(key, sizeof(key), settings->percentiles[k]),
+			list->percentiles[i * settings->npercentiles + k], raw);
 	hp_view_duration(json, "total", row->total_ns, raw);
 	hp_view_percent(json, "percent_total", row->total_ns, elapsed, raw);
 	hp_view_duration(json, "self", row->self_ns, raw);
@@ -177,15 +178,16 @@ const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
 static void print_dropped(const struct hp_functions_list *list, FILE *out)
 {
 	for (size_t i = 0; i < list->ndrops && i < 20; i++)
-		fprintf(out, "  dropped %s\n          %s\n", list->drop_names[i], list->drops[i].reason);
+		fprintf(out, "  dropped %s\n          %s\n", list->drop_names[i],
+			list->drops[i].reason);
 	if (list->ndrops > 20)
 		fprintf(out, "  dropped %zu more (all: --format json)\n", list->ndrops - 20);
 	for (size_t i = 0; i < list->nskips; i++)
 		fprintf(out, "  skipped %u: %s\n", list->skips[i].count, list->skips[i].reason);
 }
 
-int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,
-		       unsigned width, bool colour)
+int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings,
+		       FILE *out, unsigned width, bool colour)
 {
 	const struct hp_functions_list *list = (const struct hp_functions_list *)base;
 	uint64_t elapsed = base->now_ns - base->start_ns;
@@ -217,13 +219,14 @@ int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings 
 								      row->total_ns / row->calls));
 		for (unsigned k = 0; k < settings->npercentiles; k++)
 			hp_table_cell(table,
-				      hp_units_duration(text, sizeof(text),
-							list->percentiles[i * settings->npercentiles + k]));
+				      hp_units_duration(
+					      text, sizeof(text),
+					      list->percentiles[i * settings->npercentiles + k]));
 		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->total_ns));
 		hp_table_cell(table, hp_units_percent(text, sizeof(text), row->total_ns, elapsed));
 	}
-	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s", shown, list->nrows,
-		 hp_units_duration(text, sizeof(text), elapsed));
+	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s", shown,
+		 list->nrows, hp_units_duration(text, sizeof(text), elapsed));
 	r = hp_table_print(table, out, title, width, colour);
 	print_dropped(list, out);
 	return r;

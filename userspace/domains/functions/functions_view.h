@@ -16,12 +16,13 @@ struct hp_functions_source {
 	struct hp_functions_probe *probe;
 };
 
-int hp_functions_list_snapshot(const struct hp_functions_source *source, struct hp_snapshot **ret_snapshot);
+int hp_functions_list_snapshot(const struct hp_functions_source *source,
+			       struct hp_snapshot **ret_snapshot);
 /* -ENOENT: no function with a finished call has this id. */
 int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_t id,
 			       struct hp_snapshot **ret_snapshot);
 
 extern const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS];
 
-int hp_functions_print(const struct hp_snapshot *snapshot, const struct hp_settings *settings, FILE *out,
-		       unsigned width, bool colour);
+int hp_functions_print(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
+		       FILE *out, unsigned width, bool colour);

@@ -148,7 +148,8 @@ static int threads_open(struct hp_engine *engine, void **ret_state, struct hp_er
 		r = load(threads);
 	if (r < 0) {
 		threads_close(threads);
-		return hp_err_set(err, r, "the kernel refuses the thread programs: %s", hp_err_name(r));
+		return hp_err_set(err, r, "the kernel refuses the thread programs: %s",
+				  hp_err_name(r));
 	}
 	threads_collect(threads, hp_clock_mono_ns());
 	*ret_state = threads;
@@ -163,8 +164,8 @@ static void threads_event(void *state, const struct hp_event *event, size_t size
 		hp_threads_model_gone(threads->model, (const struct hp_thread_sample *)event);
 }
 
-static int threads_snapshot(void *state, const struct hp_query *query, const char *method, int *ret_status,
-			    struct hp_snapshot **ret_snapshot)
+static int threads_snapshot(void *state, const struct hp_query *query, const char *method,
+			    int *ret_status, struct hp_snapshot **ret_snapshot)
 {
 	struct threads *threads = state;
 	struct hp_target *target = hp_engine_target(threads->engine);
@@ -209,4 +210,3 @@ const struct hp_domain_ops hp_threads_ops = {
 	.nviews = 1,
 	.print = hp_threads_print,
 };
-

@@ -12,7 +12,7 @@
  * readings it counts with what is known (its record was lost with a full ring).
  */
 #define LEAVING_READINGS 40
-#define GONE_REMEMBERED	 65536
+#define GONE_REMEMBERED  65536
 
 struct leaving {
 	struct hp_thread_sample last;
@@ -77,8 +77,10 @@ static void update_percent(struct hp_thread_row *row, const struct hp_thread_row
 		row->percent = before->percent;
 		return;
 	}
-	row->percent = 100.0 * (double)(cpu - before->last.cpu_ns) / (double)(now - before->last.hdr.ts_ns);
-	row->percent_avg = 100.0 * (double)(cpu - before->first_cpu_ns) / (double)(now - before->first_ns);
+	row->percent = 100.0 * (double)(cpu - before->last.cpu_ns) /
+		       (double)(now - before->last.hdr.ts_ns);
+	row->percent_avg =
+		100.0 * (double)(cpu - before->first_cpu_ns) / (double)(now - before->first_ns);
 	if (row->percent > row->percent_max)
 		row->percent_max = row->percent;
 	row->has_percent = true;
@@ -111,7 +113,8 @@ static int by_max_descending(const void *a, const void *b)
 
 	if (left->percent_max != right->percent_max)
 		return left->percent_max < right->percent_max ? 1 : -1;
-	return left->last.hdr.tid < right->last.hdr.tid ? -1 : left->last.hdr.tid > right->last.hdr.tid;
+	return left->last.hdr.tid < right->last.hdr.tid ? -1
+							: left->last.hdr.tid > right->last.hdr.tid;
 }
 
 static void count_exit(struct hp_threads_model *model, const struct hp_thread_sample *sample)
@@ -156,7 +159,8 @@ void hp_threads_model_end(struct hp_threads_model *model)
 
 	age_leaving(model);
 	if (model->next.len)
-		qsort(model->next.data, model->next.len, sizeof(*model->next.data), by_max_descending);
+		qsort(model->next.data, model->next.len, sizeof(*model->next.data),
+		      by_max_descending);
 	find_missing(model);
 	/* Only a reading that ran while the record came can still show the thread; remember few. */
 	if (hp_map_len(model->gone) > GONE_REMEMBERED)
@@ -187,7 +191,8 @@ int hp_threads_model_gone(struct hp_threads_model *model, const struct hp_thread
 	return 0;
 }
 
-const struct hp_thread_row *hp_threads_model_rows(const struct hp_threads_model *model, size_t *ret_len)
+const struct hp_thread_row *hp_threads_model_rows(const struct hp_threads_model *model,
+						  size_t *ret_len)
 {
 	*ret_len = model->rows.len;
 	return model->rows.data;

@@ -19,26 +19,28 @@ HP_DEFINE_AUTO(hp_threads_model)
 
 /* One reading: begin, add each living thread, end. Threads that are not in it have exited. */
 void hp_threads_model_begin(struct hp_threads_model *model, uint64_t now_ns);
-int hp_threads_model_add(struct hp_threads_model *model, const struct hp_thread_sample *sample); /* 0 or -ENOMEM */
+/* 0 or -ENOMEM. */
+int hp_threads_model_add(struct hp_threads_model *model, const struct hp_thread_sample *sample);
 void hp_threads_model_end(struct hp_threads_model *model);
 /* Final figures of a thread that is gone, in any order with the readings. 0 or -ENOMEM. */
 int hp_threads_model_gone(struct hp_threads_model *model, const struct hp_thread_sample *sample);
 
 struct hp_thread_row {
 	struct hp_thread_sample last;
-	uint64_t first_ns, first_cpu_ns; /* first reading */
-	uint64_t prev_ns, prev_cpu_ns;	 /* the reading before the last, 0 = none */
+	uint64_t first_ns, first_cpu_ns;          /* first reading */
+	uint64_t prev_ns, prev_cpu_ns;            /* the reading before the last, 0 = none */
 	double percent, percent_max, percent_avg; /* of one CPU; valid from the second reading on */
 	bool has_percent;
 };
 
 /* Rows in the order of the wire contract: highest cpu_percent_max first, then tid. Valid until the next end. */
-const struct hp_thread_row *hp_threads_model_rows(const struct hp_threads_model *model, size_t *ret_len);
+const struct hp_thread_row *hp_threads_model_rows(const struct hp_threads_model *model,
+						  size_t *ret_len);
 
 struct hp_threads_totals {
 	uint64_t first_reading_ns, last_reading_ns; /* 0 = no reading yet */
-	uint64_t exited;	/* threads that ended since attach */
-	uint64_t exited_cpu_ns; /* their CPU time, all their life */
+	uint64_t exited;                            /* threads that ended since attach */
+	uint64_t exited_cpu_ns;                     /* their CPU time, all their life */
 };
 
 struct hp_threads_totals hp_threads_model_totals(const struct hp_threads_model *model);

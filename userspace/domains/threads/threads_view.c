@@ -24,8 +24,8 @@ static void snapshot_free(struct hp_snapshot *snapshot)
 	free(snapshot);
 }
 
-int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_bytes, uint64_t rss_max,
-			    struct hp_snapshot **ret_snapshot)
+int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_bytes,
+			    uint64_t rss_max, struct hp_snapshot **ret_snapshot)
 {
 	size_t len;
 	const struct hp_thread_row *rows = hp_threads_model_rows(model, &len);
@@ -74,8 +74,8 @@ static const char *status_of(char letter)
 	}
 }
 
-static void add_percent(struct hp_json *json, const char *key, const char *raw_key, bool known, double percent,
-			bool raw)
+static void add_percent(struct hp_json *json, const char *key, const char *raw_key, bool known,
+			double percent, bool raw)
 {
 	char text[HP_UNITS_MAX];
 
@@ -91,7 +91,8 @@ static void add_percent(struct hp_json *json, const char *key, const char *raw_k
 /* Time neither on a CPU nor waiting for one, over the thread's life. */
 static uint64_t blocked_ns(const struct hp_thread_sample *sample)
 {
-	uint64_t alive = sample->hdr.ts_ns > sample->start_ns ? sample->hdr.ts_ns - sample->start_ns : 0;
+	uint64_t alive =
+		sample->hdr.ts_ns > sample->start_ns ? sample->hdr.ts_ns - sample->start_ns : 0;
 	uint64_t busy = sample->cpu_ns + sample->runq_wait_ns;
 
 	return alive > busy ? alive - busy : 0;
@@ -119,9 +120,12 @@ static void add_row(struct hp_json *json, const struct hp_thread_row *row, bool 
 	hp_json_str(json, "name", name);
 	hp_json_str(json, "status", status_of((char)last->state));
 	hp_json_str(json, "status_code", code);
-	add_percent(json, "cpu_percent", "cpu_percent_percent", row->has_percent, row->percent, raw);
-	add_percent(json, "cpu_percent_max", "cpu_percent_max_percent", row->has_percent, row->percent_max, raw);
-	add_percent(json, "cpu_percent_avg", "cpu_percent_avg_percent", row->has_percent, row->percent_avg, raw);
+	add_percent(json, "cpu_percent", "cpu_percent_percent", row->has_percent, row->percent,
+		    raw);
+	add_percent(json, "cpu_percent_max", "cpu_percent_max_percent", row->has_percent,
+		    row->percent_max, raw);
+	add_percent(json, "cpu_percent_avg", "cpu_percent_avg_percent", row->has_percent,
+		    row->percent_avg, raw);
 	hp_json_u64(json, "cpu_ns", last->cpu_ns);
 	hp_json_u64(json, "user_ns", user);
 	hp_json_u64(json, "system_ns", last->cpu_ns - user);
@@ -136,7 +140,8 @@ static int render(const struct hp_snapshot *base, const struct hp_settings *sett
 		  struct hp_json *json)
 {
 	const struct threads_snapshot *snapshot = (const struct threads_snapshot *)base;
-	size_t shown = settings->limit && settings->limit < snapshot->len ? settings->limit : snapshot->len;
+	size_t shown = settings->limit && settings->limit < snapshot->len ? settings->limit
+									  : snapshot->len;
 	bool sampled = snapshot->totals.first_reading_ns != 0;
 
 	hp_json_begin_object(json, NULL);
@@ -169,7 +174,8 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 		     unsigned width, bool colour)
 {
 	const struct threads_snapshot *snapshot = (const struct threads_snapshot *)base;
-	size_t shown = settings->limit && settings->limit < snapshot->len ? settings->limit : snapshot->len;
+	size_t shown = settings->limit && settings->limit < snapshot->len ? settings->limit
+									  : snapshot->len;
 	HP_AUTO(hp_table) struct hp_table *table = NULL;
 	char text[HP_UNITS_MAX], title[160];
 	int r = hp_table_new(&table);
@@ -193,14 +199,17 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 		hp_table_cell(table, text);
 		snprintf(text, sizeof(text), "%c", row->last.state);
 		hp_table_cell(table, text);
-		hp_table_cell(table, row->has_percent ? hp_units_percent1(text, sizeof(text), row->percent) : "-");
-		hp_table_cell(table,
-			      row->has_percent ? hp_units_percent1(text, sizeof(text), row->percent_avg) : "-");
+		hp_table_cell(table, row->has_percent
+					     ? hp_units_percent1(text, sizeof(text), row->percent)
+					     : "-");
+		hp_table_cell(table, row->has_percent ? hp_units_percent1(text, sizeof(text),
+									  row->percent_avg)
+						      : "-");
 		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->last.cpu_ns));
 		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->last.runq_wait_ns));
 	}
-	snprintf(title, sizeof(title), "threads: %zu of %zu, RSS %s, %llu exited", shown, snapshot->len,
-		 hp_units_bytes(text, sizeof(text), snapshot->rss_max),
+	snprintf(title, sizeof(title), "threads: %zu of %zu, RSS %s, %llu exited", shown,
+		 snapshot->len, hp_units_bytes(text, sizeof(text), snapshot->rss_max),
 		 (unsigned long long)snapshot->totals.exited);
 	return hp_table_print(table, out, title, width, colour);
 }
