@@ -40,8 +40,13 @@ static bool is_privileged_or_trap(const ZydisDecodedInstruction *insn)
 	case ZYDIS_MNEMONIC_UD1:
 	case ZYDIS_MNEMONIC_UD2:
 		return true;
+	case ZYDIS_MNEMONIC_CLI:
+	case ZYDIS_MNEMONIC_STI:
+		return true; /* privileged by IOPL, which Zydis does not call so; ports are, too */
 	default:
-		return insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED;
+		return insn->meta.category == ZYDIS_CATEGORY_IO ||
+		       insn->meta.category == ZYDIS_CATEGORY_IOSTRINGOP ||
+		       (insn->attributes & ZYDIS_ATTRIB_IS_PRIVILEGED);
 	}
 }
 
