@@ -185,7 +185,7 @@ void hp_json_null(struct hp_json *json, const char *key)
 
 void hp_json_embed(struct hp_json *json, const char *key, const char *text)
 {
-	cJSON *parsed = cJSON_Parse(text);
+	cJSON *parsed = cJSON_ParseWithOpts(text, NULL, 1); /* 1: nothing may follow the value */
 
 	if (!parsed) {
 		latch(json, -EINVAL);
