@@ -101,24 +101,34 @@ static __always_inline bool is_tail_call(__u64 sp)
 	return trampoline && ret == trampoline;
 }
 
-static __always_inline void enter(__u64 sp, __u32 entity, __u64 now)
+/*
+ * Begins a call at @sp and returns when: the clock is read last, so that what we do here is not part of the
+ * call's duration.
+ */
+static __always_inline __u64 enter(__u64 sp, __u32 entity)
 {
+	struct hp_frame *frame = NULL;
 	struct hp_shadow *shadow;
-	__u32 dropped;
+	__u64 now;
 
 	shadow = bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0,
 				      BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!shadow) {
+	if (shadow) {
+		__u32 dropped = hp_shadow_resync(shadow, sp, true);
+
+		if (hp_shadow_top_is(shadow, sp) && !is_tail_call(sp))
+			dropped += hp_shadow_resync(shadow, sp, false);
+		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
+		frame = hp_shadow_push(shadow, sp, entity);
+		if (!frame)
+			hp_count(HP_STAT_SHADOW_FULL);
+	} else {
 		hp_count(HP_STAT_SHADOW_MISSING);
-		return;
 	}
-	dropped = hp_shadow_resync(shadow, sp, true);
-	if (hp_shadow_top_is(shadow, sp) && !is_tail_call(sp))
-		dropped += hp_shadow_resync(shadow, sp, false);
-	if (dropped)
-		hp_count(HP_STAT_SHADOW_SUPERSEDED);
-	if (!hp_shadow_push(shadow, sp, entity, now))
-		hp_count(HP_STAT_SHADOW_FULL);
+	now = bpf_ktime_get_ns();
+	if (frame)
+		frame->entry_ns = now;
+	return now;
 }
 
 /* The kernel gives no return probe below its depth limit (trap:U6): such a call stays untimed. */
@@ -161,13 +171,15 @@ static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns)
 	struct hp_cell *cell = cell_of(entity);
 	struct hp_shadow *shadow;
 	__u64 duration, self;
-	__u32 depth = 0;
+	__u32 depth = 0, dropped;
 
 	if (!cell)
 		return;
 	shadow = bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
-	if (shadow)
-		frame = hp_shadow_match(shadow, sp, entity);
+	if (shadow) {
+		frame = hp_shadow_match(shadow, sp, entity, &dropped);
+		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
+	}
 	if (!entry_ns && frame)
 		entry_ns = frame->entry_ns;
 	if (!entry_ns) {
@@ -207,7 +219,6 @@ int hp_function_session(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 *entry_ns = bpf_session_cookie();
-	__u64 now;
 
 	if (bpf_session_is_return()) {
 		leave(ctx->sp - 8, cookie, *entry_ns);
@@ -220,13 +231,11 @@ int hp_function_session(struct pt_regs *ctx)
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
 		return 1;
 	}
-	now = bpf_ktime_get_ns();
-	if (now > hp_alive_until_ns) {
+	if (bpf_ktime_get_ns() > hp_alive_until_ns) {
 		hp_count(HP_STAT_PAUSED);
 		return 1;
 	}
-	*entry_ns = now;
-	enter(ctx->sp, cookie, now);
+	*entry_ns = enter(ctx->sp, cookie);
 	return 0;
 }
 
@@ -237,7 +246,7 @@ int hp_function_entry(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	if (hit(cookie))
-		enter(ctx->sp, cookie, bpf_ktime_get_ns());
+		enter(ctx->sp, cookie);
 	return 0;
 }
 

@@ -36,13 +36,21 @@ struct {
 
 const volatile struct hp_config hp_config = {.ncpus = 1, .nrings = 1, .nentities = 1};
 
-static __always_inline void hp_count(enum hp_stat stat)
+static __always_inline void hp_count_many(enum hp_stat stat, __u64 n)
 {
 	__u32 key = bpf_get_smp_processor_id() * HP_NSTATS + stat;
-	__u64 *cell = bpf_map_lookup_elem(&hp_stats, &key);
+	__u64 *cell;
 
+	if (!n)
+		return;
+	cell = bpf_map_lookup_elem(&hp_stats, &key);
 	if (cell)
-		__sync_fetch_and_add(cell, 1);
+		__sync_fetch_and_add(cell, n);
+}
+
+static __always_inline void hp_count(enum hp_stat stat)
+{
+	hp_count_many(stat, 1);
 }
 
 /* The ring of this CPU, or NULL before user space has put one there. */

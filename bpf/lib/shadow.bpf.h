@@ -63,37 +63,37 @@ static __always_inline bool hp_shadow_top_is(const struct hp_shadow *shadow, __u
 	return depth && shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].sp == sp;
 }
 
-/* False: the stack is full, the call gets no frame. */
-static __always_inline bool hp_shadow_push(struct hp_shadow *shadow, __u64 sp, __u32 entity,
-					   __u64 now)
+/* The new frame, its entry_ns still to be set; NULL: the stack is full, the call gets none. */
+static __always_inline struct hp_frame *hp_shadow_push(struct hp_shadow *shadow, __u64 sp,
+						       __u32 entity)
 {
 	__u32 depth = shadow->depth;
 	struct hp_frame *frame;
 
 	if (depth >= HP_SHADOW_DEPTH)
-		return false;
+		return NULL;
 	frame = &shadow->frames[depth & (HP_SHADOW_DEPTH - 1)];
 	frame->sp = sp;
-	frame->entry_ns = now;
+	frame->entry_ns = 0;
 	frame->child_ns = 0;
 	frame->entity = entity;
 	/* The frame before the depth: a sampler may interrupt here. */
 	asm volatile("" ::: "memory");
 	shadow->depth = depth + 1;
-	return true;
+	return frame;
 }
 
 /*
- * The innermost frame if it is @entity's call at @sp, else NULL. Frames below @sp are dropped first; of
- * several frames at @sp (tail calls) the innermost returns first, as in the kernel.
+ * The innermost frame if it is @entity's call at @sp, else NULL. Frames below @sp are dropped first,
+ * *@ret_dropped says how many; of several frames at @sp (tail calls) the innermost returns first, as in the kernel.
  */
 static __always_inline struct hp_frame *hp_shadow_match(struct hp_shadow *shadow, __u64 sp,
-							__u32 entity)
+							__u32 entity, __u32 *ret_dropped)
 {
 	struct hp_frame *frame;
 	__u32 depth;
 
-	hp_shadow_resync(shadow, sp, true);
+	*ret_dropped = hp_shadow_resync(shadow, sp, true);
 	depth = shadow->depth;
 	if (depth == 0 || depth > HP_SHADOW_DEPTH)
 		return NULL;
