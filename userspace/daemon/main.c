@@ -18,6 +18,7 @@
 #include "daemon/report.h"
 #include "domains/domains.h"
 #include "domains/functions/functions.h"
+#include "elf/sandbox.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "http/api.h"
@@ -64,6 +65,7 @@ static void run_free(struct run *run)
 	hp_select_free(run->exact);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
+	hp_sandbox_stop();
 }
 
 static int compile(const char **patterns, struct hp_select **ret_select, struct hp_err *err)
@@ -274,6 +276,7 @@ static int run_options(const struct hp_options *options)
 	if (r < 0)
 		return fail(EXIT_PRIVILEGE, &err);
 	hp_kfeat_mount();
+	hp_sandbox_start(); /* before any thread; if it fails, the first use tells */
 	run.signal_fd = block_signals();
 	r = open_target(&run, &err);
 	if (r < 0) {

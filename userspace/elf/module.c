@@ -22,10 +22,10 @@ static const struct hp_sandbox_limits limits = {
 };
 
 /* In the sandbox child. */
-static int parse(void *arg, void **ret_data, size_t *ret_size)
+static int parse(int fd, void **ret_data, size_t *ret_size)
 {
 	struct hp_index index = {0};
-	int r = hp_symtab_read(*(const int *)arg, &index);
+	int r = hp_symtab_read(fd, &index);
 
 	if (r == 0)
 		r = hp_index_write(&index, ret_data, ret_size);
@@ -67,7 +67,7 @@ int hp_module_load(int fd, const char *name, struct hp_module **ret_module, stru
 	module->name = strdup(name);
 	if (!module->name)
 		return fail(name, -ENOMEM, err);
-	r = hp_sandbox_run(parse, &fd, &limits, &data, &size);
+	r = hp_sandbox_run(parse, fd, &limits, &data, &size);
 	if (r == 0)
 		r = hp_index_read(data, size, &module->index);
 	if (r < 0)

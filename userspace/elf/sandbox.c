@@ -1,14 +1,16 @@
 #include "elf/sandbox.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +20,16 @@
 
 #define NOBODY 65534
 
+/* What goes to the server, with the file and the output as descriptors. It is our fork: pointers hold. */
+struct order {
+	hp_sandbox_fn fn;
+	struct hp_sandbox_limits limits;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static int server_fd = -1;
+static pid_t server_pid;
+
 static void limit(int resource, uint64_t value)
 {
 	struct rlimit limit = {.rlim_cur = value, .rlim_max = value};
@@ -25,32 +37,22 @@ static void limit(int resource, uint64_t value)
 	setrlimit(resource, &limit);
 }
 
-/* The child's life: give up what it does not need, work, write, end without our exit handlers. */
-static void child(int (*fn)(void *arg, void **ret_data, size_t *ret_size), void *arg,
-		  const struct hp_sandbox_limits *limits, int out_fd)
+/* The child's life: caps, work, write; ends without our exit handlers. */
+static void child(const struct order *order, int in_fd, int out_fd)
 {
 	void *data = NULL;
 	size_t size = 0, done = 0;
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	limit(RLIMIT_CORE, 0);
-	limit(RLIMIT_CPU, limits->seconds);
-	limit(RLIMIT_FSIZE, limits->output_bytes);
+	limit(RLIMIT_CPU, order->limits.seconds);
+	limit(RLIMIT_FSIZE, order->limits.output_bytes);
 #ifndef __SANITIZE_ADDRESS__
-	limit(RLIMIT_AS, limits->memory_bytes);
+	limit(RLIMIT_AS, order->limits.memory_bytes);
 #endif
-	signal(SIGXFSZ, SIG_IGN);
-	/* Best effort: without root there is nothing to give up. The system calls, as libc's wrappers */
-	/* would signal the threads that fork left behind. */
-	syscall(SYS_setgroups, 0, NULL);
-	syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY);
-	syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY);
 	limit(RLIMIT_NPROC, 0);
-
-	r = fn(arg, &data, &size);
-	if (r == 0 && size > limits->output_bytes)
+	r = order->fn(in_fd, &data, &size);
+	if (r == 0 && size > order->limits.output_bytes)
 		r = -E2BIG;
 	while (r == 0 && done < size) {
 		ssize_t put = write(out_fd, (const char *)data + done, size - done);
@@ -60,33 +62,167 @@ static void child(int (*fn)(void *arg, void **ret_data, size_t *ret_size), void 
 		else
 			done += (size_t)put;
 	}
-	_exit(r == 0 ? 0 : -r > 0 && -r < 256 ? -r : 255);
+	_exit(r == 0 ? 0 : -r > 0 && -r < 255 ? -r : 255);
 }
 
-/* Waits for @pid, at most @seconds. */
-static int await(pid_t pid, unsigned seconds, int *ret_status)
+/* Waits for @pid, at most @seconds, then kills it: 0 or the negative errno that its end stands for. */
+static int await(pid_t pid, unsigned seconds)
 {
 	uint64_t deadline = hp_clock_mono_ns() + seconds * 1000000000ull;
 	HP_AUTO_FD int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	struct pollfd poll_fd = {.fd = pidfd, .events = POLLIN};
-	bool late = false;
+	int n = 0, status = 0;
 
-	while (pidfd >= 0) {
+	while (pidfd >= 0 && n == 0) {
 		uint64_t now = hp_clock_mono_ns();
-		int n = now < deadline ? poll(&poll_fd, 1, (int)((deadline - now) / 1000000) + 1)
-				       : 0;
 
-		if (n > 0)
-			break;
-		if (n == 0) {
-			late = true;
+		if (now >= deadline) {
 			kill(pid, SIGKILL);
 			break;
 		}
+		n = poll(&poll_fd, 1, (int)((deadline - now) / 1000000) + 1);
+		if (n < 0 && errno == EINTR)
+			n = 0;
 	}
-	while (waitpid(pid, ret_status, 0) < 0 && errno == EINTR)
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	return late ? -ETIMEDOUT : 0;
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? -ETIMEDOUT
+										  : -EBADMSG;
+	return -WEXITSTATUS(status);
+}
+
+/* Two descriptors travel in one message. */
+union control {
+	char bytes[CMSG_SPACE(2 * sizeof(int))];
+	struct cmsghdr align;
+};
+
+static int send_order(int socket_fd, const struct order *order, int in_fd, int out_fd)
+{
+	const int fds[2] = {in_fd, out_fd};
+	struct iovec iov = {.iov_base = (void *)order, .iov_len = sizeof(*order)};
+	union control control = {0};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+
+	header->cmsg_level = SOL_SOCKET;
+	header->cmsg_type = SCM_RIGHTS;
+	header->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(header), fds, sizeof(fds));
+	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == sizeof(*order) ? 0 : -EPIPE;
+}
+
+static bool receive_order(int socket_fd, struct order *order, int fds[2])
+{
+	struct iovec iov = {.iov_base = order, .iov_len = sizeof(*order)};
+	union control control;
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	struct cmsghdr *header;
+
+	if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC) != sizeof(*order))
+		return false; /* our owner has ended */
+	header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+		return false;
+	memcpy(fds, CMSG_DATA(header), 2 * sizeof(int));
+	return true;
+}
+
+/* Holds nothing of ours but the socket, and none of our rights. */
+static void become_server(int socket_fd)
+{
+	prctl(PR_SET_NAME, "hotpathd-elf");
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	limit(RLIMIT_CORE, 0);
+	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; our owner decides */
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGXFSZ, SIG_IGN);
+	/* Without root there is nothing to give up, and failing is no error. */
+	syscall(SYS_setgroups, 0, NULL);
+	syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY);
+	syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY);
+	dup2(socket_fd, 3);
+	syscall(SYS_close_range, 4, ~0u, 0);
+}
+
+static void serve(int socket_fd)
+{
+	struct order order;
+	int fds[2], result;
+
+	become_server(socket_fd);
+	while (receive_order(3, &order, fds)) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			child(&order, fds[0], fds[1]);
+		result = pid < 0 ? -errno : await(pid, order.limits.seconds);
+		close(fds[0]);
+		close(fds[1]);
+		if (write(3, &result, sizeof(result)) != sizeof(result))
+			break;
+	}
+	_exit(0);
+}
+
+static int start_locked(void)
+{
+	int fds[2];
+	pid_t pid;
+
+	if (server_fd >= 0)
+		return 0;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	pid = fork();
+	if (pid == 0)
+		serve(fds[1]);
+	close(fds[1]);
+	if (pid < 0) {
+		close(fds[0]);
+		return -EAGAIN;
+	}
+	server_fd = fds[0];
+	server_pid = pid;
+	return 0;
+}
+
+static void stop_locked(void)
+{
+	if (server_fd < 0)
+		return;
+	close(server_fd); /* it ends when it reads the end of its orders */
+	server_fd = -1;
+	while (waitpid(server_pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+void hp_sandbox_stop(void)
+{
+	pthread_mutex_lock(&lock);
+	stop_locked();
+	pthread_mutex_unlock(&lock);
+}
+
+int hp_sandbox_start(void)
+{
+	int r;
+
+	pthread_mutex_lock(&lock);
+	r = start_locked();
+	pthread_mutex_unlock(&lock);
+	return r;
 }
 
 static int collect(int fd, uint64_t max, void **ret_data, size_t *ret_size)
@@ -112,27 +248,31 @@ static int collect(int fd, uint64_t max, void **ret_data, size_t *ret_size)
 	return 0;
 }
 
-int hp_sandbox_run(int (*fn)(void *arg, void **ret_data, size_t *ret_size), void *arg,
-		   const struct hp_sandbox_limits *limits, void **ret_data, size_t *ret_size)
+/* One order and its answer. A server that does not answer is given up; the next run starts another. */
+static int ask(const struct order *order, int in_fd, int out_fd)
 {
-	HP_AUTO_FD int fd = memfd_create("hotpathd-index", MFD_CLOEXEC);
-	int status = 0, r;
-	pid_t pid;
+	int result, r = start_locked();
 
-	if (fd < 0)
+	if (r == 0)
+		r = send_order(server_fd, order, in_fd, out_fd);
+	if (r == 0 && read(server_fd, &result, sizeof(result)) != sizeof(result))
+		r = -EPIPE;
+	if (r == -EPIPE)
+		stop_locked();
+	return r < 0 ? r : result;
+}
+
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits, void **ret_data,
+		   size_t *ret_size)
+{
+	HP_AUTO_FD int out_fd = memfd_create("hotpathd-index", MFD_CLOEXEC);
+	const struct order order = {.fn = fn, .limits = *limits};
+	int r;
+
+	if (out_fd < 0)
 		return -errno;
-	pid = fork();
-	if (pid < 0)
-		return -errno;
-	if (pid == 0)
-		child(fn, arg, limits, fd);
-	r = await(pid, limits->seconds, &status);
-	if (r < 0)
-		return r;
-	if (WIFSIGNALED(status))
-		return WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? -ETIMEDOUT
-										  : -EBADMSG;
-	if (WEXITSTATUS(status))
-		return -WEXITSTATUS(status);
-	return collect(fd, limits->output_bytes, ret_data, ret_size);
+	pthread_mutex_lock(&lock);
+	r = ask(&order, fd, out_fd);
+	pthread_mutex_unlock(&lock);
+	return r < 0 ? r : collect(out_fd, limits->output_bytes, ret_data, ret_size);
 }

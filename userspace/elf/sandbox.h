@@ -3,23 +3,33 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct hp_err;
-
 /*
- * Runs @fn in a child process that has left our privileges, with caps on memory, CPU time and output, and
- * hands back what it wrote (architecture 4.7). The child shares our open descriptors for reading, but may
- * open nothing that the user nobody may not.
+ * Runs a function over an open file in a child process that has left our privileges, with caps on memory,
+ * time and output, and hands back what it wrote (architecture 4.7).
+ *
+ * A process with threads cannot fork a child that allocates: another thread may hold the allocator's lock at
+ * that moment, for ever in the child. So a server process is forked once, while we have one thread; it
+ * forks the children and ends with us.
  */
 struct hp_sandbox_limits {
-	/* Address space; not enforced under AddressSanitizer, which reserves terabytes. */
-	uint64_t memory_bytes;
+	uint64_t memory_bytes; /* address space; not under AddressSanitizer, which reserves terabytes */
 	uint64_t output_bytes;
 	unsigned seconds; /* CPU and wall time */
 };
 
+/* Result malloc'ed, or a negative errno. Runs in the child; @fd is the file. */
+typedef int (*hp_sandbox_fn)(int fd, void **ret_data, size_t *ret_size);
+
 /*
- * @fn returns 0 and its result (malloc'ed; freed by the child's end), or a negative errno, which is passed on.
- * 0 and *@ret_data (caller frees), -ETIMEDOUT, -E2BIG (output), -EBADMSG (the child crashed), or @fn's code.
+ * Forks the server; call before the first thread. Without it, the first run does so. 0 or negative errno.
  */
-int hp_sandbox_run(int (*fn)(void *arg, void **ret_data, size_t *ret_size), void *arg,
-		   const struct hp_sandbox_limits *limits, void **ret_data, size_t *ret_size);
+int hp_sandbox_start(void);
+/* Ends the server and reaps it; a later run starts another. */
+void hp_sandbox_stop(void);
+
+/*
+ * 0 and *@ret_data (caller frees); -ETIMEDOUT (also for a child that the kernel killed), -E2BIG (output), -EBADMSG
+ * (the child crashed), -EPIPE (the server is gone), or @fn's own code. Any thread; runs one at a time.
+ */
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits, void **ret_data,
+		   size_t *ret_size);
