@@ -69,6 +69,20 @@ static bool is_emulated(const ZydisDecodedInstruction *insn)
 	       insn->opcode <= 0x57;
 }
 
+/*
+ * What else arch_uprobe_analyze_insn() turns down: near branches with an operand-size prefix, loads of ss
+ * (they mask the exception of the step), SSE4a (its decoder does not know them).
+ */
+static bool is_refused(const ZydisDecodedInstruction *insn)
+{
+	if (is_emulated(insn) && insn->mnemonic != ZYDIS_MNEMONIC_NOP &&
+	    insn->mnemonic != ZYDIS_MNEMONIC_PUSH)
+		return insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE;
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x8e)
+		return insn->raw.modrm.reg == 2;
+	return insn->meta.isa_set == ZYDIS_ISA_SET_SSE4A;
+}
+
 struct hp_site hp_site_choose(const uint8_t *code, size_t len)
 {
 	ZydisDecodedInstruction insn;
@@ -83,6 +97,9 @@ struct hp_site hp_site_choose(const uint8_t *code, size_t len)
 	if (is_privileged_or_trap(&insn))
 		return (struct hp_site){HP_SITE_REFUSED, 0,
 					"its first instruction traps or is privileged"};
+	if (is_refused(&insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction is one the kernel refuses"};
 	/*
 	 * trap:U2: a 5-byte nop becomes a call that writes below rsp. At offset 0, where we stay, no
 	 * function has put anything there yet.

@@ -128,6 +128,20 @@ static void test_traps_and_privileged(void **state)
 	check(refused, HP_ARRAY_SIZE(refused), HP_SITE_REFUSED);
 }
 
+static void test_refused_by_the_step(void **state)
+{
+	static const struct bytes refused[] = {
+		BYTES("data16 je", 0x66, 0x74, 0x02),
+		BYTES("data16 je rel32", 0x66, 0x0f, 0x84, 0x10, 0x00, 0x00, 0x00),
+		BYTES("data16 jmp", 0x66, 0xeb, 0x02),
+		BYTES("data16 rex.W call", 0x66, 0x48, 0xe8, 0x00, 0x00, 0x00, 0x00),
+		BYTES("mov %eax,%ss", 0x8e, 0xd0),
+		BYTES("extrq", 0x66, 0x0f, 0x79, 0xc1),
+	};
+
+	check(refused, HP_ARRAY_SIZE(refused), HP_SITE_REFUSED);
+}
+
 static void test_no_instruction(void **state)
 {
 	static const struct bytes refused[] = {
@@ -157,9 +171,13 @@ static void test_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_emulated),       cmocka_unit_test(test_stepped),
-		cmocka_unit_test(test_bad_prefix),     cmocka_unit_test(test_traps_and_privileged),
-		cmocka_unit_test(test_no_instruction), cmocka_unit_test(test_names),
+		cmocka_unit_test(test_emulated),
+		cmocka_unit_test(test_stepped),
+		cmocka_unit_test(test_bad_prefix),
+		cmocka_unit_test(test_traps_and_privileged),
+		cmocka_unit_test(test_refused_by_the_step),
+		cmocka_unit_test(test_no_instruction),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
