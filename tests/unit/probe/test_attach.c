@@ -1,0 +1,359 @@
+/* Links on functions of a forked child, counted by programs of our own that add up generations by entity; as root. */
+#include "probe/attach.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "hotpathd/abi/functions.h"
+#include "probe/kfeat.h"
+#include "probe/plan.h"
+#include "unit/probe/counter.h"
+#include "unit/probe/mapping.h"
+
+__attribute__((noipa, used)) static uint64_t traced_a(uint64_t x)
+{
+	return x + 1;
+}
+
+__attribute__((noipa, used)) static uint64_t traced_b(uint64_t x)
+{
+	return x * 3;
+}
+
+/* Two ways out; and code that begins with a prefix the kernel refuses (a nop all the same). */
+uint64_t two_exits(uint64_t x);
+uint64_t refused(uint64_t x);
+extern const char two_exits_first[], two_exits_second[];
+__asm__(".text\n"
+	"two_exits: test %rdi,%rdi\n je 1f\n mov $1,%eax\n"
+	"two_exits_first: ret\n"
+	"1: xor %eax,%eax\n"
+	"two_exits_second: ret\n"
+	"refused: .byte 0x2e, 0x90\n mov %rdi,%rax\n ret\n");
+
+enum { A, B, TWO_EXITS, REFUSED, NFUNCTIONS };
+static const void *const addresses[] = {(const void *)traced_a, (const void *)traced_b,
+					(const void *)two_exits, (const void *)refused};
+
+#define ENTITY(function) (1 + (uint32_t)(function))
+
+struct fixture {
+	pid_t pid;
+	int calls, answers; /* pipes: function to call; one byte per call done */
+	struct counter entry, end, count;
+	struct hp_attach_programs programs;
+	struct hp_plan *plan;
+	struct hp_partition partition;
+};
+
+static void child_main(int calls, int answers)
+{
+	uint8_t function;
+
+	while (read(calls, &function, 1) == 1) {
+		uint64_t x = function == A         ? traced_a(1)
+			     : function == B       ? traced_b(1)
+			     : function == REFUSED ? refused(1)
+						   : two_exits(0) + two_exits(1);
+
+		if (x == 0 || write(answers, &function, 1) != 1)
+			break;
+	}
+	_exit(0);
+}
+
+static void call(const struct fixture *fixture, uint8_t function)
+{
+	uint8_t answer = 0xff;
+
+	assert_int_equal(write(fixture->calls, &function, 1), 1);
+	assert_int_equal(read(fixture->answers, &answer, 1), 1);
+	assert_int_equal(answer, function);
+}
+
+static void start_child(struct fixture *fixture)
+{
+	int calls[2], answers[2];
+
+	assert_int_equal(pipe(calls), 0);
+	assert_int_equal(pipe(answers), 0);
+	fixture->pid = fork();
+	if (fixture->pid == 0) {
+		close(calls[1]);
+		close(answers[0]);
+		child_main(calls[0], answers[1]);
+	}
+	close(calls[0]);
+	close(answers[1]);
+	fixture->calls = calls[1];
+	fixture->answers = answers[0];
+}
+
+static void stop_child(struct fixture *fixture)
+{
+	if (fixture->pid <= 0)
+		return;
+	close(fixture->calls);
+	close(fixture->answers);
+	waitpid(fixture->pid, NULL, 0);
+	fixture->pid = 0;
+}
+
+/* A plan by hand; the functions lie in the test's own file, at the same addresses in the child. */
+static struct hp_plan *plan_new(pid_t pid)
+{
+	struct hp_plan *plan = calloc(1, sizeof(*plan));
+	struct hp_plan_image image = {.name = "test", .is_exe = true};
+
+	assert_non_null(plan);
+	snprintf(image.path, sizeof(image.path), "/proc/%d/exe", pid);
+	assert_int_equal(hp_vec_push(&plan->images, image), 0);
+	for (unsigned i = 0; i < NFUNCTIONS; i++) {
+		struct hp_plan_function function = {
+			.entity = ENTITY(i),
+			.offset = file_offset_of(addresses[i]),
+			.addr = (uintptr_t)addresses[i],
+			.original = *(const uint8_t *)addresses[i],
+			.mode = HP_MODE_COUNT,
+		};
+
+		assert_int_not_equal(function.offset, 0);
+		assert_int_equal(hp_vec_push(&plan->functions, function), 0);
+	}
+	assert_int_equal(hp_vec_push(&plan->exits, file_offset_of(two_exits_first)), 0);
+	assert_int_equal(hp_vec_push(&plan->exits, file_offset_of(two_exits_second)), 0);
+	plan->functions.data[TWO_EXITS].nexits = 2;
+	return plan;
+}
+
+static int setup(void **state)
+{
+	struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+	assert_non_null(fixture);
+	*state = fixture;
+	fixture->partition = (struct hp_partition){.fds = {-1, -1}};
+	if (geteuid() != 0 || !hp_kfeat_has(HP_KFEAT_UPROBE_MULTI))
+		return 0; /* the tests say why they skip */
+	start_child(fixture);
+	fixture->entry = counter_new();
+	fixture->end = counter_new();
+	fixture->count = counter_new();
+	fixture->programs = (struct hp_attach_programs){
+		.session_fd = -1,
+		.entry_fd = fixture->entry.prog,
+		.return_fd = fixture->end.prog,
+		.exit_fd = fixture->end.prog,
+		.count_fd = fixture->count.prog,
+	};
+	fixture->plan = plan_new(fixture->pid);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *fixture = *state;
+
+	hp_partition_free(&fixture->partition);
+	if (fixture->plan) {
+		counter_free(&fixture->entry);
+		counter_free(&fixture->end);
+		counter_free(&fixture->count);
+	}
+	hp_plan_free(fixture->plan);
+	stop_child(fixture);
+	free(fixture);
+	return 0;
+}
+
+static struct hp_partition *partition_of(struct fixture *fixture, const uint32_t *functions,
+					 size_t n, enum hp_plan_mode mode)
+{
+	struct hp_partition *partition = &fixture->partition;
+
+	if (!fixture->plan) {
+		print_message("needs root and uprobe_multi links\n");
+		skip();
+	}
+	partition->indices = calloc(n, sizeof(*partition->indices));
+	assert_non_null(partition->indices);
+	memcpy(partition->indices, functions, n * sizeof(*functions));
+	partition->len = n;
+	partition->generation = 1;
+	for (size_t i = 0; i < n; i++)
+		fixture->plan->functions.data[functions[i]].mode = (uint8_t)mode;
+	return partition;
+}
+
+#define PARTITION(fixture, mode, ...)                          \
+	partition_of(fixture, (const uint32_t[]){__VA_ARGS__}, \
+		     sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t), mode)
+
+static void open_all(struct fixture *fixture)
+{
+	size_t none = 99;
+
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+					&fixture->partition, &none),
+			 0);
+	assert_int_equal(none, 0);
+}
+
+static void test_count(void **state)
+{
+	struct fixture *fixture = *state;
+
+	PARTITION(fixture, HP_MODE_COUNT, A, B);
+	fixture->partition.generation = 7;
+	open_all(fixture);
+	assert_true(fixture->partition.fds[0] >= 0);
+	assert_int_equal(fixture->partition.fds[1], -1);
+	for (int i = 0; i < 100; i++)
+		call(fixture, A);
+	call(fixture, B);
+	traced_a(1); /* of this process: not the target */
+	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 700);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(B)), 7);
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 0);
+
+	hp_attach_close(&fixture->partition);
+	assert_int_equal(fixture->partition.fds[0], -1);
+	call(fixture, A);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 700);
+}
+
+static void test_entry_and_return(void **state)
+{
+	struct fixture *fixture = *state;
+
+	PARTITION(fixture, HP_MODE_RETURN, A, TWO_EXITS);
+	open_all(fixture);
+	assert_true(fixture->partition.fds[0] >= 0);
+	assert_true(fixture->partition.fds[1] >= 0);
+	for (int i = 0; i < 20; i++)
+		call(fixture, A);
+	call(fixture, TWO_EXITS); /* two calls */
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 20);
+	assert_int_equal(counter_read(&fixture->end, ENTITY(A)), 20);
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(TWO_EXITS)), 2);
+	assert_int_equal(counter_read(&fixture->end, ENTITY(TWO_EXITS)), 2);
+}
+
+static void test_exits(void **state)
+{
+	struct fixture *fixture = *state;
+
+	PARTITION(fixture, HP_MODE_EXITS, TWO_EXITS);
+	open_all(fixture);
+	for (int i = 0; i < 10; i++)
+		call(fixture, TWO_EXITS);
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(TWO_EXITS)), 20);
+	assert_int_equal(counter_read(&fixture->end, ENTITY(TWO_EXITS)), 20);
+}
+
+static void test_refused_is_found_by_halving(void **state)
+{
+	struct fixture *fixture = *state;
+	struct hp_plan_function *functions;
+	size_t refusals = 0;
+
+	PARTITION(fixture, HP_MODE_COUNT, A, REFUSED, B, TWO_EXITS);
+	functions = fixture->plan->functions.data;
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+					&fixture->partition, &refusals),
+			 0);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(fixture->partition.len, 3);
+	for (unsigned i = 0; i < NFUNCTIONS; i++)
+		assert_int_equal(functions[i].reason != NULL, i == REFUSED);
+	for (unsigned i = 0; i < NFUNCTIONS; i++)
+		call(fixture, (uint8_t)i);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 1);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(B)), 1);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(TWO_EXITS)), 2);
+	assert_int_equal(counter_read(&fixture->count, ENTITY(REFUSED)), 0);
+	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 0);
+}
+
+static void test_all_refused(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t refusals = 0;
+
+	PARTITION(fixture, HP_MODE_RETURN, REFUSED);
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+					&fixture->partition, &refusals),
+			 0);
+	assert_int_equal(refusals, 1);
+	assert_int_equal(fixture->partition.len, 0);
+	assert_int_equal(fixture->partition.fds[0], -1);
+	assert_int_equal(fixture->partition.fds[1], -1);
+}
+
+static void test_verify(void **state)
+{
+	struct fixture *fixture = *state;
+	struct hp_plan_function *functions;
+
+	PARTITION(fixture, HP_MODE_COUNT, A, B);
+	functions = fixture->plan->functions.data;
+	open_all(fixture);
+	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 0);
+	assert_null(functions[A].reason);
+	hp_attach_close(&fixture->partition);
+	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 2);
+	assert_non_null(functions[A].reason);
+	assert_non_null(functions[B].reason);
+}
+
+static void test_dead_target(void **state)
+{
+	struct fixture *fixture = *state;
+	size_t refusals = 99;
+	pid_t pid;
+
+	PARTITION(fixture, HP_MODE_COUNT, A);
+	/* The path must still be good, so that the pid alone is to blame. */
+	snprintf(fixture->plan->images.data[0].path, sizeof(fixture->plan->images.data[0].path),
+		 "/proc/self/exe");
+	pid = fixture->pid;
+	stop_child(fixture);
+	assert_int_equal(hp_attach_open(&fixture->programs, pid, fixture->plan, &fixture->partition,
+					&refusals),
+			 -ESRCH);
+	assert_int_equal(refusals, 99);
+	assert_int_equal(fixture->partition.fds[0], -1);
+	assert_true(hp_attach_verify(pid, fixture->plan, &fixture->partition) < 0);
+}
+
+static void test_empty(void **state)
+{
+	struct hp_partition empty = {.fds = {-1, -1}};
+	size_t refusals = 99;
+
+	assert_int_equal(hp_attach_open(NULL, 0, NULL, &empty, &refusals), 0);
+	assert_int_equal(refusals, 0);
+	hp_partition_free(&empty);
+}
+
+#define WITH_CHILD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_CHILD(test_count),       WITH_CHILD(test_entry_and_return),
+		WITH_CHILD(test_exits),       WITH_CHILD(test_refused_is_found_by_halving),
+		WITH_CHILD(test_all_refused), WITH_CHILD(test_verify),
+		WITH_CHILD(test_dead_target), cmocka_unit_test(test_empty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
