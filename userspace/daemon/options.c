@@ -3,90 +3,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-
-/* How a value is read and where it goes. */
-enum kind {
-	KIND_PID,
-	KIND_TEXT,
-	KIND_ADDRESS,
-	KIND_PORT,
-	KIND_NUMBER,
-	KIND_POWER_OF_TWO,
-	KIND_SECONDS,
-	KIND_PERCENTILES,
-	KIND_PATTERN,
-	KIND_DOMAINS,
-	KIND_WIRE,
-	KIND_FORMAT,
-	KIND_FLAG,
-	KIND_COMMAND,
-};
-
-struct option {
-	const char *name;
-	const char *argument; /* NULL: takes none */
-	enum kind kind;
-	size_t field;         /* offset in struct hp_options */
-	uint64_t low, high;   /* range; KIND_COMMAND: the command in `low` */
-	const char *fallback; /* as --help shows it, NULL = none */
-	const char *help;
-};
-
-#define FIELD(name) offsetof(struct hp_options, name)
-
-static const struct option table[] = {
-	{"pid", "N", KIND_PID, FIELD(pid), 1, INT_MAX, NULL, "profile process N"},
-	{"name", "COMM", KIND_TEXT, FIELD(name), 0, 0, NULL,
-	 "profile the one process of this name; if there are several, list them"},
-	{"port", "N", KIND_PORT, FIELD(port), 0, 65535, "6770",
-	 "serve on this TCP port; 0 takes a free one"},
-	{"listen", "ADDR", KIND_ADDRESS, FIELD(listen), 0, 0, "127.0.0.1",
-	 "loopback address to listen on"},
-	{"functions", "GLOB", KIND_PATTERN, FIELD(functions), 0, 0, NULL,
-	 "time functions whose demangled name matches; /REGEX/ too; libfoo.so:GLOB for a library; repeatable; "
-	 "without it, all functions of the executable"},
-	{"exclude", "GLOB", KIND_PATTERN, FIELD(exclude), 0, 0, NULL, "but not these; repeatable"},
-	{"exact", "GLOB", KIND_PATTERN, FIELD(exact), 0, 0, NULL,
-	 "time these, and never drop or sample them, whatever it costs; repeatable"},
-	{"domains", "LIST", KIND_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these: "
-#define HP_DOMAIN(name) #name " "
-#include "hotpathd/domains.def"
-#undef HP_DOMAIN
-	},
-	{"percentiles", "LIST", KIND_PERCENTILES, 0, 0, 0, "95",
-	 "percentiles to show, such as 50,95,99.9"},
-	{"cpu-hz", "N", KIND_NUMBER, FIELD(cpu_hz), 1, 10000, "99",
-	 "CPU samples a second on each CPU"},
-	{"cpu-window", "SEC", KIND_NUMBER, FIELD(cpu_window_sec), 1, 3600, "5",
-	 "the CPU report covers the newest SEC seconds"},
-	{"cpu-inclusive", NULL, KIND_FLAG, FIELD(cpu_inclusive), 0, 0, NULL,
-	 "count a CPU sample for every function on its stack, not only for the innermost"},
-	{"duration", "SEC", KIND_SECONDS, 0, 0, 0, NULL,
-	 "stop after SEC seconds (fractions allowed)"},
-	{"report", "FILE", KIND_TEXT, FIELD(report), 0, 0, NULL,
-	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
-	{"format", "FORMAT", KIND_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
-	{"limit", "N", KIND_NUMBER, FIELD(limit), 0, UINT_MAX, "0",
-	 "entries of each list in answers and report; 0 shows all"},
-	{"wire", "VERSION", KIND_WIRE, 0, 0, 0, "0.18",
-	 "serve function lists for consoles of 0.18 or for the latest ones"},
-	{"ring-size", "KIB", KIND_POWER_OF_TWO, FIELD(ring_kib), 4, 65536, "256",
-	 "size of each CPU's record ring, a power of two"},
-	{"features", NULL, KIND_COMMAND, 0, HP_COMMAND_FEATURES, 0, NULL,
-	 "print what this kernel offers, then end"},
-	{"dry-run", NULL, KIND_COMMAND, 0, HP_COMMAND_DRY_RUN, 0, NULL,
-	 "print which functions would be probed, where, and which not and why, then end"},
-	{"verbose", NULL, KIND_FLAG, FIELD(verbose), 0, 0, NULL, "say more on standard error"},
-	{"log", "AREAS", KIND_TEXT, FIELD(log_areas), 0, 0, NULL,
-	 "debug messages of these areas, such as functions,bpf,http or all"},
-	{"version", NULL, KIND_COMMAND, 0, HP_COMMAND_VERSION, 0, NULL,
-	 "print the version, then end"},
-	{"help", NULL, KIND_COMMAND, 0, HP_COMMAND_HELP, 0, NULL, "print this text, then end"},
-};
+#include "daemon/option_table.h"
 
 static const char *const domain_names[] = {
 #define HP_DOMAIN(name) #name,
@@ -193,7 +114,7 @@ static bool one_of(const char *text, const char *first, const char *second, bool
 }
 
 /* 0, -EINVAL (the value does not fit) or -ENOMEM. */
-static int set_value(struct hp_options *options, const struct option *option, const char *text)
+static int set_value(struct hp_options *options, const struct hp_option *option, const char *text)
 {
 	void *field = (char *)options + option->field;
 	uint64_t number = 0;
@@ -201,100 +122,100 @@ static int set_value(struct hp_options *options, const struct option *option, co
 	bool second;
 
 	switch (option->kind) {
-	case KIND_PID:
+	case HP_OPTION_PID:
 		if (!parse_number(text, option->low, option->high, &number))
 			return -EINVAL;
 		options->pid = (pid_t)number;
 		return 0;
-	case KIND_PORT:
+	case HP_OPTION_PORT:
 		if (!parse_number(text, option->low, option->high, &number))
 			return -EINVAL;
 		options->port = (uint16_t)number;
 		return 0;
-	case KIND_NUMBER:
-	case KIND_POWER_OF_TWO:
+	case HP_OPTION_NUMBER:
+	case HP_OPTION_POWER_OF_TWO:
 		if (!parse_number(text, option->low, option->high, &number))
 			return -EINVAL;
-		if (option->kind == KIND_POWER_OF_TWO && (number & (number - 1)))
+		if (option->kind == HP_OPTION_POWER_OF_TWO && (number & (number - 1)))
 			return -EINVAL;
 		*(unsigned *)field = (unsigned)number;
 		return 0;
-	case KIND_ADDRESS:
+	case HP_OPTION_ADDRESS:
 		if (!is_loopback(text))
 			return -EINVAL;
 		*(const char **)field = text;
 		return 0;
-	case KIND_TEXT:
+	case HP_OPTION_TEXT:
 		if (!*text)
 			return -EINVAL;
 		*(const char **)field = text;
 		return 0;
-	case KIND_SECONDS:
+	case HP_OPTION_SECONDS:
 		if (!parse_decimal(text, strlen(text), 1e9, &seconds))
 			return -EINVAL;
 		options->duration_ns = (uint64_t)(seconds * 1e9);
 		return 0;
-	case KIND_PERCENTILES:
+	case HP_OPTION_PERCENTILES:
 		return parse_percentiles(options, text) ? 0 : -EINVAL;
-	case KIND_PATTERN:
+	case HP_OPTION_PATTERN:
 		return add_pattern(field, text);
-	case KIND_DOMAINS:
+	case HP_OPTION_DOMAINS:
 		options->domains = text;
 		return are_domains(text) ? 0 : -EINVAL;
-	case KIND_WIRE:
+	case HP_OPTION_WIRE:
 		if (!one_of(text, "0.18", "latest", &second))
 			return -EINVAL;
 		options->wire = second ? HP_WIRE_LATEST : HP_WIRE_018;
 		return 0;
-	case KIND_FORMAT:
+	case HP_OPTION_FORMAT:
 		if (!one_of(text, "text", "json", &second))
 			return -EINVAL;
 		options->format = second ? HP_REPORT_JSON : HP_REPORT_TEXT;
 		return 0;
-	case KIND_FLAG:
-	case KIND_COMMAND:
+	case HP_OPTION_FLAG:
+	case HP_OPTION_COMMAND:
 		break;
 	}
 	return -EINVAL;
 }
 
 /* What --OPTION takes, as the end of a sentence. */
-static int refuse_value(const struct option *option, const char *text, struct hp_err *err)
+static int refuse_value(const struct hp_option *option, const char *text, struct hp_err *err)
 {
 	char takes[128];
 
 	switch (option->kind) {
-	case KIND_PID:
-	case KIND_PORT:
-	case KIND_NUMBER:
+	case HP_OPTION_PID:
+	case HP_OPTION_PORT:
+	case HP_OPTION_NUMBER:
 		snprintf(takes, sizeof(takes), "a number from %llu to %llu",
 			 (unsigned long long)option->low, (unsigned long long)option->high);
 		break;
-	case KIND_POWER_OF_TWO:
+	case HP_OPTION_POWER_OF_TWO:
 		snprintf(takes, sizeof(takes), "a power of two from %llu to %llu",
 			 (unsigned long long)option->low, (unsigned long long)option->high);
 		break;
-	case KIND_ADDRESS:
+	case HP_OPTION_ADDRESS:
 		snprintf(takes, sizeof(takes), "a loopback address, such as 127.0.0.1");
 		break;
-	case KIND_SECONDS:
+	case HP_OPTION_SECONDS:
 		snprintf(takes, sizeof(takes), "a number of seconds, such as 10 or 0.5");
 		break;
-	case KIND_PERCENTILES:
+	case HP_OPTION_PERCENTILES:
 		snprintf(takes, sizeof(takes),
 			 "at most %d numbers from 0 to 100, such as 50,95,99.9",
 			 HP_MAX_PERCENTILES);
 		break;
-	case KIND_DOMAINS:
+	case HP_OPTION_DOMAINS:
 		takes[0] = '\0';
 		for (size_t i = 0; i < HP_ARRAY_SIZE(domain_names); i++)
 			snprintf(takes + strlen(takes), sizeof(takes) - strlen(takes), "%s%s",
 				 i ? ", " : "some of ", domain_names[i]);
 		break;
-	case KIND_WIRE:
+	case HP_OPTION_WIRE:
 		snprintf(takes, sizeof(takes), "0.18 or latest");
 		break;
-	case KIND_FORMAT:
+	case HP_OPTION_FORMAT:
 		snprintf(takes, sizeof(takes), "text or json");
 		break;
 	default:
@@ -333,11 +254,12 @@ static unsigned distance(const char *a, const char *b)
 
 static int refuse_unknown(const char *word, size_t len, struct hp_err *err)
 {
-	const struct option *near = &table[0];
+	size_t n;
+	const struct hp_option *table = hp_option_table(&n), *near = table;
 	char name[80];
 
 	snprintf(name, sizeof(name), "%.*s", (int)len, word);
-	for (size_t i = 1; i < HP_ARRAY_SIZE(table); i++) {
+	for (size_t i = 1; i < n; i++) {
 		if (distance(name, table[i].name) < distance(name, near->name))
 			near = &table[i];
 	}
@@ -345,9 +267,12 @@ static int refuse_unknown(const char *word, size_t len, struct hp_err *err)
 			  near->name);
 }
 
-static const struct option *find_option(const char *word, size_t len)
+static const struct hp_option *find_option(const char *word, size_t len)
 {
-	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
+	size_t n;
+	const struct hp_option *table = hp_option_table(&n);
+
+	for (size_t i = 0; i < n; i++) {
 		if (strlen(table[i].name) == len && memcmp(table[i].name, word, len) == 0)
 			return &table[i];
 	}
@@ -360,7 +285,7 @@ static int parse_option(struct hp_options *options, int argc, char **argv, int *
 {
 	const char *word = argv[*at] + 2, *value = strchr(word, '=');
 	size_t len = value ? (size_t)(value - word) : strlen(word);
-	const struct option *option = find_option(word, len);
+	const struct hp_option *option = find_option(word, len);
 	int r;
 
 	if (!option)
@@ -369,7 +294,7 @@ static int parse_option(struct hp_options *options, int argc, char **argv, int *
 		if (value)
 			return hp_err_set(err, -EINVAL, "--%s takes no value: leave '%.60s' out",
 					  option->name, value);
-		if (option->kind == KIND_FLAG)
+		if (option->kind == HP_OPTION_FLAG)
 			*(bool *)((char *)options + option->field) = true;
 		else
 			options->command = (enum hp_command)option->low;
@@ -464,76 +389,4 @@ bool hp_options_has_domain(const struct hp_options *options, const char *domain)
 		if (*at == '\0')
 			return false;
 	}
-}
-
-/* Wraps @text at @width, each line after @indent blanks. */
-static void print_wrapped(FILE *out, const char *text, int indent, int width)
-{
-	int column = 0;
-
-	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
-		int len = (int)strcspn(text, " ");
-
-		if (column && column + 1 + len > width) {
-			fprintf(out, "\n%*s", indent, "");
-			column = 0;
-		}
-		column += fprintf(out, "%s%.*s", column ? " " : "", len, text);
-		text += len;
-	}
-	fputc('\n', out);
-}
-
-void hp_options_help(FILE *out)
-{
-	fprintf(out,
-		"usage: hotpathd [OPTION]... --pid N | --name COMM | -- CMD [ARG]...\n\n"
-		"Attaches to a running program, shows what is slow and why, and serves it over HTTP.\n\n");
-	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
-		char head[64], text[400];
-
-		snprintf(head, sizeof(head), "--%s%s%s", table[i].name,
-			 table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
-		snprintf(text, sizeof(text), "%s%s%s%s", table[i].help,
-			 table[i].fallback ? " (default " : "",
-			 table[i].fallback ? table[i].fallback : "", table[i].fallback ? ")" : "");
-		fprintf(out, "  %-20s  ", head);
-		print_wrapped(out, text, 24, 56);
-	}
-	fprintf(out,
-		"  %-20s  start CMD and profile it from its first instruction; its exit\n%24sstatus is ours\n",
-		"-- CMD ARG...", "");
-	fprintf(out,
-		"\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or kernel\n"
-		"too old, 4 no such target; with -- CMD, that of CMD.\n");
-}
-
-/* roff takes '-' for a hyphen and a leading '.' for a request. */
-static void print_roff(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		if (*text == '-' || *text == '\\')
-			fputc('\\', out);
-		fputc(*text, out);
-	}
-}
-
-void hp_options_man(FILE *out)
-{
-	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
-		fprintf(out, ".TP\n\\fB\\-\\-");
-		print_roff(out, table[i].name);
-		fprintf(out, "\\fR%s\\fI%s\\fR\n", table[i].argument ? " " : "",
-			table[i].argument ? table[i].argument : "");
-		print_roff(out, table[i].help);
-		if (table[i].fallback) {
-			fprintf(out, " (default ");
-			print_roff(out, table[i].fallback);
-			fputc(')', out);
-		}
-		fprintf(out, ".\n");
-	}
-	fprintf(out,
-		".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n"
-		"start CMD and profile it from its first instruction; its exit status is ours.\n");
 }

@@ -1,0 +1,138 @@
+#include "daemon/option_table.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/options.h"
+
+#define FIELD(name) offsetof(struct hp_options, name)
+
+static const struct hp_option table[] = {
+	{"pid", "N", HP_OPTION_PID, FIELD(pid), 1, INT_MAX, NULL, "profile process N"},
+	{"name", "COMM", HP_OPTION_TEXT, FIELD(name), 0, 0, NULL,
+	 "profile the one process of this name; if there are several, list them"},
+	{"port", "N", HP_OPTION_PORT, FIELD(port), 0, 65535, "6770",
+	 "serve on this TCP port; 0 takes a free one"},
+	{"listen", "ADDR", HP_OPTION_ADDRESS, FIELD(listen), 0, 0, "127.0.0.1",
+	 "loopback address to listen on"},
+	{"functions", "GLOB", HP_OPTION_PATTERN, FIELD(functions), 0, 0, NULL,
+	 "time functions whose demangled name matches; /REGEX/ too; libfoo.so:GLOB for a library; repeatable; "
+	 "without it, all functions of the executable"},
+	{"exclude", "GLOB", HP_OPTION_PATTERN, FIELD(exclude), 0, 0, NULL,
+	 "but not these; repeatable"},
+	{"exact", "GLOB", HP_OPTION_PATTERN, FIELD(exact), 0, 0, NULL,
+	 "time these, and never drop or sample them, whatever it costs; repeatable"},
+	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these: "
+#define HP_DOMAIN(name) #name " "
+#include "hotpathd/domains.def"
+#undef HP_DOMAIN
+	},
+	{"percentiles", "LIST", HP_OPTION_PERCENTILES, 0, 0, 0, "95",
+	 "percentiles to show, such as 50,95,99.9"},
+	{"cpu-hz", "N", HP_OPTION_NUMBER, FIELD(cpu_hz), 1, 10000, "99",
+	 "CPU samples a second on each CPU"},
+	{"cpu-window", "SEC", HP_OPTION_NUMBER, FIELD(cpu_window_sec), 1, 3600, "5",
+	 "the CPU report covers the newest SEC seconds"},
+	{"cpu-inclusive", NULL, HP_OPTION_FLAG, FIELD(cpu_inclusive), 0, 0, NULL,
+	 "count a CPU sample for every function on its stack, not only for the innermost"},
+	{"duration", "SEC", HP_OPTION_SECONDS, 0, 0, 0, NULL,
+	 "stop after SEC seconds (fractions allowed)"},
+	{"report", "FILE", HP_OPTION_TEXT, FIELD(report), 0, 0, NULL,
+	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
+	{"format", "FORMAT", HP_OPTION_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
+	{"limit", "N", HP_OPTION_NUMBER, FIELD(limit), 0, UINT_MAX, "0",
+	 "entries of each list in answers and report; 0 shows all"},
+	{"wire", "VERSION", HP_OPTION_WIRE, 0, 0, 0, "0.18",
+	 "serve function lists for consoles of 0.18 or for the latest ones"},
+	{"ring-size", "KIB", HP_OPTION_POWER_OF_TWO, FIELD(ring_kib), 4, 65536, "256",
+	 "size of each CPU's record ring, a power of two"},
+	{"features", NULL, HP_OPTION_COMMAND, 0, HP_COMMAND_FEATURES, 0, NULL,
+	 "print what this kernel offers, then end"},
+	{"dry-run", NULL, HP_OPTION_COMMAND, 0, HP_COMMAND_DRY_RUN, 0, NULL,
+	 "print which functions would be probed, where, and which not and why, then end"},
+	{"verbose", NULL, HP_OPTION_FLAG, FIELD(verbose), 0, 0, NULL, "say more on standard error"},
+	{"log", "AREAS", HP_OPTION_TEXT, FIELD(log_areas), 0, 0, NULL,
+	 "debug messages of these areas, such as functions,bpf,http or all"},
+	{"version", NULL, HP_OPTION_COMMAND, 0, HP_COMMAND_VERSION, 0, NULL,
+	 "print the version, then end"},
+	{"help", NULL, HP_OPTION_COMMAND, 0, HP_COMMAND_HELP, 0, NULL, "print this text, then end"},
+};
+
+const struct hp_option *hp_option_table(size_t *ret_n)
+{
+	*ret_n = HP_ARRAY_SIZE(table);
+	return table;
+}
+
+/* Wraps @text at @width, each line after @indent blanks. */
+static void print_wrapped(FILE *out, const char *text, int indent, int width)
+{
+	int column = 0;
+
+	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
+		int len = (int)strcspn(text, " ");
+
+		if (column && column + 1 + len > width) {
+			fprintf(out, "\n%*s", indent, "");
+			column = 0;
+		}
+		column += fprintf(out, "%s%.*s", column ? " " : "", len, text);
+		text += len;
+	}
+	fputc('\n', out);
+}
+
+void hp_options_help(FILE *out)
+{
+	fprintf(out,
+		"usage: hotpathd [OPTION]... --pid N | --name COMM | -- CMD [ARG]...\n\n"
+		"Attaches to a running program, shows what is slow and why, and serves it over HTTP.\n\n");
+	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
+		char head[64], text[400];
+
+		snprintf(head, sizeof(head), "--%s%s%s", table[i].name,
+			 table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
+		snprintf(text, sizeof(text), "%s%s%s%s", table[i].help,
+			 table[i].fallback ? " (default " : "",
+			 table[i].fallback ? table[i].fallback : "", table[i].fallback ? ")" : "");
+		fprintf(out, "  %-20s  ", head);
+		print_wrapped(out, text, 24, 56);
+	}
+	fprintf(out,
+		"  %-20s  start CMD and profile it from its first instruction; its exit\n%24sstatus is ours\n",
+		"-- CMD ARG...", "");
+	fprintf(out,
+		"\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or kernel\n"
+		"too old, 4 no such target; with -- CMD, that of CMD.\n");
+}
+
+/* roff takes '-' for a hyphen and a leading '.' for a request. */
+static void print_roff(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '-' || *text == '\\')
+			fputc('\\', out);
+		fputc(*text, out);
+	}
+}
+
+void hp_options_man(FILE *out)
+{
+	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
+		fprintf(out, ".TP\n\\fB\\-\\-");
+		print_roff(out, table[i].name);
+		fprintf(out, "\\fR%s\\fI%s\\fR\n", table[i].argument ? " " : "",
+			table[i].argument ? table[i].argument : "");
+		print_roff(out, table[i].help);
+		if (table[i].fallback) {
+			fprintf(out, " (default ");
+			print_roff(out, table[i].fallback);
+			fputc(')', out);
+		}
+		fprintf(out, ".\n");
+	}
+	fprintf(out,
+		".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n"
+		"start CMD and profile it from its first instruction; its exit status is ours.\n");
+}
