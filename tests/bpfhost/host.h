@@ -1,0 +1,154 @@
+/*
+ * bpf/functions.bpf.c in user space: the programs and the shadow stack as they are, on a simulated machine with a
+ * clock that the test moves, threads with a stack of their own, maps that are arrays and one ring.
+ */
+#pragma once
+
+#include <stdint.h>
+#include <string.h>
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+/* User space writes hp_config before the object is loaded; here a test does, so it cannot be constant. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-prototypes" /* only the kernel calls programs */
+#define const
+#include "functions.bpf.c"
+#undef const
+#pragma GCC diagnostic pop
+
+#define HOST_ENTITIES   8
+#define HOST_WORDS      512
+#define HOST_EVENTS     4096
+#define HOST_TRAMPOLINE 0x7fffffffe000ull
+
+struct host_thread {
+	struct task_struct task;
+	struct mm_struct mm;
+	struct xol_area area;
+	struct uprobe_task utask;
+	struct hp_shadow shadow;
+	bool has_shadow;
+	__u32 tid;
+	__u64 stack[HOST_WORDS]; /* grows down; a stack pointer is the address of a word */
+};
+
+struct host {
+	__u64 now_ns;
+	struct host_thread threads[2];
+	struct host_thread *current;
+	struct hp_cell cells[HOST_ENTITIES];
+	struct hp_control controls[HOST_ENTITIES];
+	__u64 stats[HP_NSTATS];
+	struct hp_call_event events[HOST_EVENTS];
+	size_t nevents;
+	bool ring_full, no_storage, foreign;
+	bool session_return;
+	__u64 *session_cookie;
+};
+
+static struct host host;
+
+static inline void host_reset(void)
+{
+	memset(&host, 0, sizeof(host));
+	host.now_ns = 1000000;
+	host.current = &host.threads[0];
+	for (unsigned i = 0; i < 2; i++) {
+		struct host_thread *thread = &host.threads[i];
+
+		thread->task.mm = &thread->mm;
+		thread->task.utask = &thread->utask;
+		thread->mm.uprobes_state.xol_area = &thread->area;
+		thread->area.vaddr = HOST_TRAMPOLINE;
+		thread->tid = 100 + i;
+	}
+	for (unsigned i = 0; i < HOST_ENTITIES; i++)
+		host.controls[i].generation = 1;
+	hp_config = (struct hp_config){
+		.tgid = 100, .ncpus = 1, .nrings = 1, .nentities = HOST_ENTITIES};
+	hp_alive_until_ns = UINT64_MAX;
+}
+
+void *bpf_map_lookup_elem(void *map, const void *key)
+{
+	__u32 i = *(const __u32 *)key;
+
+	if (map == &hp_totals)
+		return i < HOST_ENTITIES ? &host.cells[i] : NULL;
+	if (map == &hp_controls)
+		return i < HOST_ENTITIES ? &host.controls[i] : NULL;
+	if (map == &hp_stats)
+		return i < HP_NSTATS ? &host.stats[i] : NULL;
+	return map == &hp_rings && i == 0 ? host.events : NULL;
+}
+
+void *bpf_task_storage_get(void *map, struct task_struct *task, void *value, __u64 flags)
+{
+	struct host_thread *thread = (struct host_thread *)task; /* its first member */
+
+	if (host.no_storage)
+		return NULL;
+	if (flags & BPF_LOCAL_STORAGE_GET_F_CREATE)
+		thread->has_shadow = true;
+	return thread->has_shadow ? &thread->shadow : NULL;
+}
+
+struct task_struct *bpf_get_current_task_btf(void)
+{
+	return &host.current->task;
+}
+
+__u32 bpf_get_smp_processor_id(void)
+{
+	return 0;
+}
+
+__u64 bpf_get_current_pid_tgid(void)
+{
+	return (__u64)(hp_config.tgid + host.foreign) << 32 | host.current->tid;
+}
+
+__u64 bpf_get_attach_cookie(const struct pt_regs *ctx)
+{
+	return ctx->cookie;
+}
+
+__u64 bpf_ktime_get_ns(void)
+{
+	return host.now_ns;
+}
+
+long bpf_probe_read_user(void *dst, __u32 size, const void *src)
+{
+	const __u64 *word = src;
+
+	if (word < host.current->stack || word >= host.current->stack + HOST_WORDS)
+		return -14;
+	memcpy(dst, src, size);
+	return 0;
+}
+
+void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags)
+{
+	return host.ring_full ? NULL : &host.events[host.nevents % HOST_EVENTS];
+}
+
+void bpf_ringbuf_submit(void *data, __u64 flags)
+{
+	host.nevents++;
+}
+
+bool bpf_session_is_return(void)
+{
+	return host.session_return;
+}
+
+__u64 *bpf_session_cookie(void)
+{
+	return host.session_cookie;
+}

@@ -1,0 +1,20 @@
+/* Stands in for libbpf's header: the map definitions become plain variables, the helpers those of tests/bpfhost/host.h. */
+#pragma once
+
+#define SEC(name)
+#define __ksym
+#define __weak             __attribute__((weak))
+#define __uint(name, val)  int(*name)[val]
+#define __type(name, val)  __typeof__(val) *name
+#define __array(name, val) __typeof__(val) *name[]
+
+void *bpf_map_lookup_elem(void *map, const void *key);
+void *bpf_task_storage_get(void *map, struct task_struct *task, void *value, __u64 flags);
+struct task_struct *bpf_get_current_task_btf(void);
+__u32 bpf_get_smp_processor_id(void);
+__u64 bpf_get_current_pid_tgid(void);
+__u64 bpf_get_attach_cookie(const struct pt_regs *ctx);
+__u64 bpf_ktime_get_ns(void);
+long bpf_probe_read_user(void *dst, __u32 size, const void *src);
+void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags);
+void bpf_ringbuf_submit(void *data, __u64 flags);

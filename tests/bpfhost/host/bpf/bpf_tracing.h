@@ -1,0 +1,2 @@
+/* Stands in for libbpf's header; struct pt_regs is the simulation's. */
+#pragma once

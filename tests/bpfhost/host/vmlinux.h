@@ -1,0 +1,35 @@
+/* Stands in for bpf/vmlinux.h: the kernel types that bpf/functions.bpf.c reads, as the simulated thread has them. */
+#pragma once
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+
+struct xol_area {
+	unsigned long vaddr;
+};
+
+struct mm_struct {
+	struct {
+		struct xol_area *xol_area;
+	} uprobes_state;
+};
+
+struct uprobe_task {
+	unsigned int depth;
+};
+
+struct task_struct {
+	struct mm_struct *mm;
+	struct uprobe_task *utask;
+};
+
+/* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */
+struct pt_regs {
+	unsigned long sp;
+	__u64 cookie;
+};
