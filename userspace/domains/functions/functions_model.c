@@ -131,18 +131,6 @@ size_t hp_functions_model_logs(const struct hp_functions_model *model, uint32_t 
 	return function ? hp_logring_read(function->log, buf, n) : 0;
 }
 
-size_t hp_functions_model_bytes(const struct hp_functions_model *model)
-{
-	size_t bytes = model->functions.cap * sizeof(*model->functions.data);
-
-	hp_vec_each(function, &model->functions) {
-		if (*function)
-			bytes += sizeof(**function) + hp_hist_bytes((*function)->hist) +
-				 HP_FUNCTION_LOGS * sizeof(struct hp_log_entry);
-	}
-	return bytes;
-}
-
 static uint64_t load(const __u64 *value)
 {
 	return __atomic_load_n(value, __ATOMIC_RELAXED);

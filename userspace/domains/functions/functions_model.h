@@ -30,7 +30,6 @@ void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t e
 /* Newest first; ts_ns = return, value = duration. Number copied. */
 size_t hp_functions_model_logs(const struct hp_functions_model *model, uint32_t entity,
 			       struct hp_log_entry *buf, size_t n);
-size_t hp_functions_model_bytes(const struct hp_functions_model *model);
 
 /* Adds up the rows of all CPUs for @entity: @cells is CPU-major, @nentities wide. */
 struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,

@@ -100,8 +100,6 @@ int hp_threads_model_add(struct hp_threads_model *model, const struct hp_thread_
 
 		row = *before;
 		row.last = *sample;
-		row.prev_ns = before->last.hdr.ts_ns;
-		row.prev_cpu_ns = before->last.cpu_ns;
 		update_percent(&row, before);
 	}
 	return hp_vec_push(&model->next, row);

@@ -28,7 +28,6 @@ int hp_threads_model_gone(struct hp_threads_model *model, const struct hp_thread
 struct hp_thread_row {
 	struct hp_thread_sample last;
 	uint64_t first_ns, first_cpu_ns;          /* first reading */
-	uint64_t prev_ns, prev_cpu_ns;            /* the reading before the last, 0 = none */
 	double percent, percent_max, percent_avg; /* of one CPU; valid from the second reading on */
 	bool has_percent;
 };
