@@ -206,7 +206,7 @@ static void read_build_id(struct parse *parse, Elf_Scn *section)
 
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
 		    memcmp((const char *)data->d_buf + name, "GNU", 4) == 0 &&
-		    note.n_descsz * 2 < sizeof(parse->index->build_id)) {
+		    (size_t)note.n_descsz * 2 < sizeof(parse->index->build_id)) {
 			for (size_t i = 0; i < note.n_descsz; i++)
 				snprintf(parse->index->build_id + 2 * i, 3, "%02x", bytes[i]);
 			return;
@@ -247,6 +247,17 @@ static int read_sections(struct parse *parse)
 	return r;
 }
 
+/* Linkers write a version into the name in .symtab ("f@@V2"), but not in .dynsym: both are one name. */
+static int compare_names(const char *left, const char *right)
+{
+	size_t i = 0;
+
+	while (left[i] && left[i] == right[i] && left[i] != '@')
+		i++;
+	return (left[i] == '@' ? 0 : (unsigned char)left[i]) -
+	       (right[i] == '@' ? 0 : (unsigned char)right[i]);
+}
+
 static int by_addr_then_rank(const void *a, const void *b)
 {
 	const struct raw *left = a, *right = b;
@@ -255,7 +266,7 @@ static int by_addr_then_rank(const void *a, const void *b)
 		return left->addr < right->addr ? -1 : 1;
 	if (left->rank != right->rank)
 		return left->rank < right->rank ? -1 : 1;
-	return strcmp(left->name, right->name);
+	return compare_names(left->name, right->name);
 }
 
 /* Size for symbols that have none: up to the next symbol, else to the end of the segment. */
@@ -301,7 +312,7 @@ static int add_index_sym(struct parse *parse, size_t first, size_t end)
 		if (parse->raws.data[i].size > sym.size)
 			sym.size = parse->raws.data[i].size;
 		if (i > first &&
-		    strcmp(parse->raws.data[i].name, parse->raws.data[i - 1].name) != 0)
+		    compare_names(parse->raws.data[i].name, parse->raws.data[i - 1].name) != 0)
 			sym.aliases++;
 		if (!(parse->raws.data[i].flags & HP_SYM_DYNAMIC))
 			sym.flags &= ~(uint32_t)HP_SYM_DYNAMIC;
