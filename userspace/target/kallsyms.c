@@ -56,6 +56,11 @@ static bool parse_line(const char *line, const char *end, uint64_t *ret_addr, ch
 	return len > 0;
 }
 
+static bool is_text(char type)
+{
+	return type == 't' || type == 'T' || type == 'w' || type == 'W';
+}
+
 static int add(struct hp_kallsyms *syms, uint64_t addr, const char *name, size_t len)
 {
 	struct symbol symbol = {.addr = addr, .name = (uint32_t)syms->text_len};
@@ -97,7 +102,7 @@ int hp_kallsyms_parse(const char *text, size_t len, struct hp_kallsyms **ret_sym
 		stop = stop ? stop : end;
 		if (!parse_line(text, stop, &addr, &type, &name, &name_len))
 			return -EBADMSG;
-		if (addr && strchr("tTwW", type)) {
+		if (addr && is_text(type)) {
 			int r = add(syms, addr, name, name_len);
 
 			if (r < 0)

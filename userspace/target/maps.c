@@ -35,9 +35,10 @@ static bool take_decimal(const char **at, const char *end, uint64_t *ret_value)
 	const char *digit = *at;
 
 	for (; digit < end && *digit >= '0' && *digit <= '9'; digit++) {
-		if (digit - *at >= 19)
+		/* Inode numbers use all 64 bits on file systems that hash them. */
+		if (__builtin_mul_overflow(value, 10, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(*digit - '0'), &value))
 			return false;
-		value = value * 10 + (uint64_t)(*digit - '0');
 	}
 	if (digit == *at)
 		return false;
