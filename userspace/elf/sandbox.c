@@ -133,7 +133,8 @@ static bool receive_order(int socket_fd, struct order *order, int fds[2])
 	if (recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC) != sizeof(*order))
 		return false; /* our owner has ended */
 	header = CMSG_FIRSTHDR(&message);
-	if (!header || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+	if (!header || header->cmsg_type != SCM_RIGHTS ||
+	    header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
 		return false;
 	memcpy(fds, CMSG_DATA(header), 2 * sizeof(int));
 	return true;
@@ -262,8 +263,8 @@ static int ask(const struct order *order, int in_fd, int out_fd)
 	return r < 0 ? r : result;
 }
 
-int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits, void **ret_data,
-		   size_t *ret_size)
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits,
+		   void **ret_data, size_t *ret_size)
 {
 	HP_AUTO_FD int out_fd = memfd_create("hotpathd-index", MFD_CLOEXEC);
 	const struct order order = {.fn = fn, .limits = *limits};

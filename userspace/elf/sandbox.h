@@ -12,7 +12,8 @@
  * forks the children and ends with us.
  */
 struct hp_sandbox_limits {
-	uint64_t memory_bytes; /* address space; not under AddressSanitizer, which reserves terabytes */
+	uint64_t
+		memory_bytes; /* address space; not under AddressSanitizer, which reserves terabytes */
 	uint64_t output_bytes;
 	unsigned seconds; /* CPU and wall time */
 };
@@ -31,5 +32,5 @@ void hp_sandbox_stop(void);
  * 0 and *@ret_data (caller frees); -ETIMEDOUT (also for a child that the kernel killed), -E2BIG (output), -EBADMSG
  * (the child crashed), -EPIPE (the server is gone), or @fn's own code. Any thread; runs one at a time.
  */
-int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits, void **ret_data,
-		   size_t *ret_size);
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits,
+		   void **ret_data, size_t *ret_size);

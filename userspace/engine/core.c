@@ -71,7 +71,7 @@ static int map_stats(struct hp_core *core)
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	void *stats;
 
-	core->stats_bytes = core->config.ncpus * HP_NSTATS * sizeof(uint64_t);
+	core->stats_bytes = (size_t)core->config.ncpus * HP_NSTATS * sizeof(uint64_t);
 	core->stats_bytes = (core->stats_bytes + page - 1) / page * page;
 	stats = mmap(NULL, core->stats_bytes, PROT_READ, MAP_SHARED,
 		     bpf_map__fd(core->skel->maps.hp_stats), 0);

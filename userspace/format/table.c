@@ -114,7 +114,6 @@ static void print_cell(FILE *out, const struct column *column, const char *text,
 
 		fprintf(out, "%.*s\u2026%s", (int)prefix_bytes(text, head), text,
 			text + prefix_bytes(text, len - tail));
-		len = column->width;
 	} else {
 		pad = column->width - len;
 		if (column->align == HP_TABLE_RIGHT)
@@ -122,8 +121,6 @@ static void print_cell(FILE *out, const struct column *column, const char *text,
 		fputs(text, out);
 		if (column->align != HP_TABLE_RIGHT && !last)
 			fprintf(out, "%*s", (int)pad, "");
-		fprintf(out, "%*s", last ? 0 : GAP, "");
-		return;
 	}
 	fprintf(out, "%*s", last ? 0 : GAP, "");
 }

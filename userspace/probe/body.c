@@ -66,15 +66,12 @@ static void take_branch(struct scan *scan, const ZydisDecodedInstruction *insn,
 {
 	bool direct = operand->type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operand->imm.is_relative;
 
-	if (insn->meta.category == ZYDIS_CATEGORY_CALL) {
+	/* Not direct: a switch, or a tail call through a pointer, whose call stays without an exit. */
+	if (insn->meta.category == ZYDIS_CATEGORY_CALL || !direct)
 		scan->body->leaf = false;
-	} else if (direct) {
+	else
 		take_jump(scan, addr, addr + insn->length + (uint64_t)operand->imm.value.s,
 			  insn->meta.category == ZYDIS_CATEGORY_COND_BR);
-	} else {
-		/* A switch, or a tail call through a pointer: the latter's call stays without an exit. */
-		scan->body->leaf = false;
-	}
 }
 
 static void take(struct scan *scan, const ZydisDecodedInstruction *insn,

@@ -39,10 +39,9 @@ static bool is_privileged_or_trap(const ZydisDecodedInstruction *insn)
 	case ZYDIS_MNEMONIC_UD0:
 	case ZYDIS_MNEMONIC_UD1:
 	case ZYDIS_MNEMONIC_UD2:
-		return true;
-	case ZYDIS_MNEMONIC_CLI:
+	case ZYDIS_MNEMONIC_CLI: /* this, STI and ports are privileged by IOPL, which Zydis does not call so */
 	case ZYDIS_MNEMONIC_STI:
-		return true; /* privileged by IOPL, which Zydis does not call so; ports are, too */
+		return true;
 	default:
 		return insn->meta.category == ZYDIS_CATEGORY_IO ||
 		       insn->meta.category == ZYDIS_CATEGORY_IOSTRINGOP ||

@@ -21,7 +21,7 @@ void hp_select_free(struct hp_select *select);
 HP_DEFINE_AUTO(hp_select)
 
 /* 0, -EINVAL (empty, regex does not compile, over 1024 bytes; sentence in *@err), -ENOMEM. */
-int hp_select_add(struct hp_select *select, const char *pattern, struct hp_err *err);
+int hp_select_add(struct hp_select *select, const char *text, struct hp_err *err);
 size_t hp_select_len(const struct hp_select *select);
 const char *hp_select_text(const struct hp_select *select, size_t i);
 

@@ -26,6 +26,7 @@ struct hp_control {
 	__u32 generation; /* 0 = off */
 	__u32 unused;
 };
+HP_ABI_SIZE(struct hp_control, 8);
 
 /* Attach cookie: generation in the upper half, entity in the lower. */
 #define HP_COOKIE(entity, generation) (((__u64)(generation) << 32) | (__u32)(entity))

@@ -22,3 +22,4 @@ struct hp_shadow {
 	__u32 unused;
 	struct hp_frame frames[HP_SHADOW_DEPTH];
 };
+HP_ABI_SIZE(struct hp_shadow, 8 + 32 * HP_SHADOW_DEPTH);

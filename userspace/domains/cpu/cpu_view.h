@@ -24,5 +24,5 @@ int hp_cpu_snapshot_new(const struct hp_cpu_state *state, struct hp_snapshot **r
 
 extern const struct hp_view hp_cpu_views[HP_CPU_NVIEWS];
 
-int hp_cpu_print(const struct hp_snapshot *snapshot, const struct hp_settings *settings, FILE *out,
+int hp_cpu_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,
 		 unsigned width, bool colour);

@@ -24,5 +24,5 @@ int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_
 
 extern const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS];
 
-int hp_functions_print(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
+int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings,
 		       FILE *out, unsigned width, bool colour);
