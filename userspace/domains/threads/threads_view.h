@@ -12,5 +12,5 @@ int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_b
 
 extern const struct hp_view hp_threads_views[1];
 
-int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *settings,
-		     FILE *out, unsigned width, bool colour);
+int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,
+		     unsigned width, bool colour);
