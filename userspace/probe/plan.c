@@ -176,30 +176,43 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 	return hp_vec_push(&scan->plan->functions, function);
 }
 
-static int match_of(const struct hp_select *select, const struct scan *scan, const char *name)
+/* Marks every pattern that matches: one that always comes second is not misspelt. */
+static bool match(const struct hp_select *select, const struct scan *scan, const char *name,
+		  bool *matched)
 {
-	return select ? hp_select_match(select, scan->image->name, scan->image->is_exe, name) : -1;
+	const struct hp_image *image = scan->image;
+	bool any = false;
+
+	for (size_t i = 0; i < hp_select_len(select); i++) {
+		if (!hp_select_matches(select, i, image->name, image->is_exe, name))
+			continue;
+		matched[i] = true;
+		any = true;
+	}
+	return any;
+}
+
+static bool is_excluded(const struct scan *scan, const char *name)
+{
+	const struct hp_select *exclude = scan->input->exclude;
+
+	return exclude &&
+	       hp_select_match(exclude, scan->image->name, scan->image->is_exe, name) >= 0;
 }
 
 static int scan_symbol(struct scan *scan, const struct hp_sym *sym)
 {
 	const struct hp_plan_input *input = scan->input;
 	bool all = hp_select_len(input->functions) == 0 && hp_select_len(input->exact) == 0;
-	int wanted, exact;
+	bool wanted, exact;
 
 	if (sym->flags & HP_SYM_COLD) /* trap:T7: no function entry */
 		return 0;
-	exact = match_of(input->exact, scan, sym->name);
-	wanted = match_of(input->functions, scan, sym->name);
-	if (exact >= 0)
-		scan->matched_exact[exact] = true;
-	if (wanted >= 0)
-		scan->matched_functions[wanted] = true;
-	if (exact < 0 && wanted < 0 && !(all && scan->image->is_exe))
+	exact = match(input->exact, scan, sym->name, scan->matched_exact);
+	wanted = match(input->functions, scan, sym->name, scan->matched_functions);
+	if (!exact && !wanted && !(all && scan->image->is_exe))
 		return 0;
-	if (match_of(input->exclude, scan, sym->name) >= 0)
-		return 0;
-	return add_function(scan, sym, exact >= 0);
+	return is_excluded(scan, sym->name) ? 0 : add_function(scan, sym, exact);
 }
 
 static bool wants_image(const struct hp_select *select, const struct hp_image *image)

@@ -56,13 +56,16 @@ void hp_select_free(struct hp_select *select)
 	free(select);
 }
 
-/* The ':' that ends a module prefix: single, and before anything that only a function name has. */
+/*
+ * The ':' that ends a module prefix: single, before anything that only a function name has, and not part of a
+ * character class ("[[:alpha:]]").
+ */
 static const char *prefix_end(const char *text)
 {
 	for (const char *at = text; *at && !strchr("(</ ", *at); at++) {
 		if (*at == ':' && at[1] == ':')
 			at++;
-		else if (*at == ':')
+		else if (*at == ':' && at[1] != ']' && (at == text || at[-1] != '['))
 			return at > text ? at : NULL;
 	}
 	return NULL;
@@ -146,29 +149,51 @@ bool hp_select_wants_module(const struct hp_select *select, size_t i, const char
 	return pattern->module ? is_module(pattern->module, module) : is_exe;
 }
 
+/*
+ * Length of @name without its parameter list, which the last ')' ends; other parentheses belong to the name:
+ * "(anonymous namespace)::f(int)", "operator()(int) const". 0: it has none.
+ */
+static size_t stem_len(const char *name)
+{
+	const char *close = strrchr(name, ')');
+	size_t at = close ? (size_t)(close - name) + 1 : 0, depth = 0;
+
+	if (!close || strstr(close, "::"))
+		return 0;
+	while (at-- > 0) {
+		depth += name[at] == ')';
+		if (name[at] == '(' && --depth == 0)
+			return at;
+	}
+	return 0;
+}
+
 static bool matches_name(const struct pattern *pattern, const char *name)
 {
-	const char *parameters;
-	char stem[MAX_PATTERN];
+	HP_AUTO_FREE char *stem = NULL;
+	size_t len;
 
 	if (!pattern->glob)
 		return regexec(&pattern->regex, name, 0, NULL, 0) == 0;
 	if (fnmatch(pattern->glob, name, FNM_NOESCAPE) == 0)
 		return true;
-	parameters = pattern->cut_parameters ? strchr(name, '(') : NULL;
-	if (!parameters || parameters == name || (size_t)(parameters - name) >= sizeof(stem))
-		return false;
-	memcpy(stem, name, (size_t)(parameters - name));
-	stem[parameters - name] = '\0';
-	return fnmatch(pattern->glob, stem, FNM_NOESCAPE) == 0;
+	len = pattern->cut_parameters ? stem_len(name) : 0;
+	stem = len ? strndup(name, len) : NULL;
+	return stem && fnmatch(pattern->glob, stem, FNM_NOESCAPE) == 0;
+}
+
+bool hp_select_matches(const struct hp_select *select, size_t i, const char *module, bool is_exe,
+		       const char *name)
+{
+	return hp_select_wants_module(select, i, module, is_exe) &&
+	       matches_name(&select->patterns.data[i], name);
 }
 
 int hp_select_match(const struct hp_select *select, const char *module, bool is_exe,
 		    const char *name)
 {
 	for (size_t i = 0; i < select->patterns.len; i++) {
-		if (hp_select_wants_module(select, i, module, is_exe) &&
-		    matches_name(&select->patterns.data[i], name))
+		if (hp_select_matches(select, i, module, is_exe, name))
 			return (int)i;
 	}
 	return -1;
@@ -205,6 +230,7 @@ void hp_select_nearest(const char *pattern, const char *name, struct hp_nearest 
 	const char *colon = prefix_end(pattern);
 	char word[64] = "", stem[64] = "";
 	unsigned far, at;
+	size_t len;
 
 	/* Wildcards and parameters say nothing about spelling. */
 	for (const char *from = colon ? colon + 1 : pattern;
@@ -212,7 +238,8 @@ void hp_select_nearest(const char *pattern, const char *name, struct hp_nearest 
 		if (!strchr("*?/^$", *from))
 			word[strlen(word)] = *from;
 	}
-	snprintf(stem, sizeof(stem), "%.*s", (int)strcspn(name, "("), name);
+	len = stem_len(name);
+	snprintf(stem, sizeof(stem), "%.*s", len ? (int)len : (int)sizeof(stem), name);
 	far = *word && strcasestr(name, word) ? 0 : distance(word, stem);
 	for (at = near->len; at > 0 && near->distance[at - 1] > far; at--)
 		;

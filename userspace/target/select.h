@@ -28,6 +28,8 @@ const char *hp_select_text(const struct hp_select *select, size_t i);
 /* True if pattern @i names this module at all (so that only needed libraries are indexed). */
 bool hp_select_wants_module(const struct hp_select *select, size_t i, const char *module,
 			    bool is_exe);
+bool hp_select_matches(const struct hp_select *select, size_t i, const char *module, bool is_exe,
+		       const char *name);
 /* Index of the first pattern that matches, or -1. */
 int hp_select_match(const struct hp_select *select, const char *module, bool is_exe,
 		    const char *name);

@@ -226,6 +226,21 @@ static void test_unmatched_pattern(void **state)
 	assert_non_null(strstr(fixture->err.text, "work_outer"));
 }
 
+/* A pattern that always comes second has matched all the same. */
+static void test_overlapping_patterns(void **state)
+{
+	struct fixture *fixture = *state;
+	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
+
+	need_target(fixture);
+	add(fixture->functions, "work_*");
+	add(fixture->functions, "work_a");
+	add(fixture->exact, "/^work_b$/");
+	add(fixture->exact, "work_b");
+	assert_int_equal(build(fixture, &plan), 0);
+	assert_non_null(find(fixture, plan, "work_a"));
+}
+
 static void test_unmatched_exact(void **state)
 {
 	struct fixture *fixture = *state;
@@ -339,6 +354,7 @@ int main(void)
 		WITH_CALLS(test_all_functions_of_the_executable),
 		WITH_CALLS(test_exclude_and_exact),
 		WITH_CALLS(test_unmatched_pattern),
+		WITH_CALLS(test_overlapping_patterns),
 		WITH_CALLS(test_unmatched_exact),
 		WITH_CALLS(test_library_function),
 		cmocka_unit_test_setup_teardown(test_modes_of_cxx, setup_cxx, teardown),
