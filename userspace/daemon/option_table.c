@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "daemon/options.h"
+#include "format/terminal.h"
+
+#define COMMAND_HELP "start CMD and profile it from its first instruction; its exit status is ours"
 
 #define FIELD(name) offsetof(struct hp_options, name)
 
@@ -23,8 +26,8 @@ static const struct hp_option table[] = {
 	 "but not these; repeatable"},
 	{"exact", "GLOB", HP_OPTION_PATTERN, FIELD(exact), 0, 0, NULL,
 	 "time these, and never drop or sample them, whatever it costs; repeatable"},
-	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these: "
-#define HP_DOMAIN(name) #name " "
+	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these:"
+#define HP_DOMAIN(name) " " #name
 #include "hotpathd/domains.def"
 #undef HP_DOMAIN
 	},
@@ -65,46 +68,33 @@ const struct hp_option *hp_option_table(size_t *ret_n)
 	return table;
 }
 
-/* Wraps @text at @width, each line after @indent blanks. */
-static void print_wrapped(FILE *out, const char *text, int indent, int width)
+#define HELP_WIDTH  80
+#define HELP_INDENT 24
+
+static void print_help(FILE *out, const char *head, const char *help, const char *fallback)
 {
-	int column = 0;
-
-	for (text += strspn(text, " "); *text; text += strspn(text, " ")) {
-		int len = (int)strcspn(text, " ");
-
-		if (column && column + 1 + len > width) {
-			fprintf(out, "\n%*s", indent, "");
-			column = 0;
-		}
-		column += fprintf(out, "%s%.*s", column ? " " : "", len, text);
-		text += len;
-	}
-	fputc('\n', out);
+	hp_terminal_print(out, HELP_WIDTH, HELP_INDENT, "  %-20s  %s%s%s%s", head, help,
+			  fallback ? " (default " : "", fallback ? fallback : "",
+			  fallback ? ")" : "");
 }
 
 void hp_options_help(FILE *out)
 {
 	fprintf(out,
 		"usage: hotpathd [OPTION]... --pid N | --name COMM | -- CMD [ARG]...\n\n"
-		"Attaches to a running program, shows what is slow and why, and serves it over HTTP.\n\n");
+		"Attaches to a running program, shows what is slow and why, live and over HTTP.\n\n");
 	for (size_t i = 0; i < HP_ARRAY_SIZE(table); i++) {
-		char head[64], text[400];
+		const struct hp_option *option = &table[i];
+		char head[64];
 
-		snprintf(head, sizeof(head), "--%s%s%s", table[i].name,
-			 table[i].argument ? " " : "", table[i].argument ? table[i].argument : "");
-		snprintf(text, sizeof(text), "%s%s%s%s", table[i].help,
-			 table[i].fallback ? " (default " : "",
-			 table[i].fallback ? table[i].fallback : "", table[i].fallback ? ")" : "");
-		fprintf(out, "  %-20s  ", head);
-		print_wrapped(out, text, 24, 56);
+		snprintf(head, sizeof(head), "--%s%s%s", option->name, option->argument ? " " : "",
+			 option->argument ? option->argument : "");
+		print_help(out, head, option->help, option->fallback);
 	}
+	print_help(out, "-- CMD ARG...", COMMAND_HELP, NULL);
 	fprintf(out,
-		"  %-20s  start CMD and profile it from its first instruction; its exit\n%24sstatus is ours\n",
-		"-- CMD ARG...", "");
-	fprintf(out,
-		"\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or kernel\n"
-		"too old, 4 no such target; with -- CMD, that of CMD.\n");
+		"\nExit status: 0 done, 1 failed while running, 2 wrong usage, 3 no privilege or\n"
+		"kernel too old, 4 no such target; with -- CMD, that of CMD.\n");
 }
 
 /* roff takes '-' for a hyphen and a leading '.' for a request. */
@@ -132,7 +122,5 @@ void hp_options_man(FILE *out)
 		}
 		fprintf(out, ".\n");
 	}
-	fprintf(out,
-		".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n"
-		"start CMD and profile it from its first instruction; its exit status is ours.\n");
+	fprintf(out, ".TP\n\\fB\\-\\-\\fR \\fICMD\\fR [\\fIARG\\fR]...\n" COMMAND_HELP ".\n");
 }

@@ -16,6 +16,7 @@
 #include "engine/settings.h"
 #include "engine/snapshot.h"
 #include "format/json.h"
+#include "format/terminal.h"
 #include "format/units.h"
 #include "http/api.h"
 #include "http/router.h"
@@ -34,23 +35,26 @@ static int print_domain(struct hp_engine *engine, const struct hp_settings *sett
 	return hp_domains[domain]->print(snapshot, settings, out, width, colour);
 }
 
-static void print_head(struct hp_engine *engine, FILE *out)
+static void print_head(struct hp_engine *engine, FILE *out, unsigned width)
 {
 	struct hp_engine_status status;
 	char uptime[HP_UNITS_MAX];
 
 	hp_engine_status(engine, &status);
-	fprintf(out, "hotpathd: %s (pid %d), %s\n", status.comm, status.pid,
-		hp_units_duration(uptime, sizeof(uptime), status.uptime_ns));
+	hp_terminal_print(out, width, 2, "hotpathd: %s (pid %d), %s", status.comm, status.pid,
+			  hp_units_duration(uptime, sizeof(uptime), status.uptime_ns));
 	for (int i = 0; i < HP_NDOMAINS; i++) {
 		if (strcmp(status.domains[i], "active") != 0)
-			fprintf(out, "%s: %s\n", hp_domains[i]->name, status.domains[i]);
+			hp_terminal_print(out, width, 2, "%s: %s", hp_domains[i]->name,
+					  status.domains[i]);
 		if (status.notes[i][0])
-			fprintf(out, "%s: %s\n", hp_domains[i]->name, status.notes[i]);
+			hp_terminal_print(out, width, 2, "%s: %s", hp_domains[i]->name,
+					  status.notes[i]);
 	}
 	if (status.lost)
-		fprintf(out,
-			"%llu of %llu records were lost: counts and totals are exact, percentiles are not\n",
+		hp_terminal_print(
+			out, width, 2,
+			"%llu of %llu records were lost: counts and totals are exact, percentiles are not",
 			(unsigned long long)status.lost, (unsigned long long)status.produced);
 }
 
@@ -66,11 +70,12 @@ static unsigned width_of(FILE *out)
 static int write_text(struct hp_engine *engine, const struct hp_settings *settings, FILE *out)
 {
 	bool colour = isatty(fileno(out)) && !getenv("NO_COLOR");
+	unsigned width = width_of(out);
 	int r = 0;
 
-	print_head(engine, out);
+	print_head(engine, out, width);
 	for (int i = 0; i < HP_NDOMAINS && r == 0; i++)
-		r = print_domain(engine, settings, i, out, width_of(out), colour);
+		r = print_domain(engine, settings, i, out, width, colour);
 	return r;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "base/vec.h"
+#include "format/terminal.h"
 
 #define GAP        2 /* blanks between columns */
 #define MIN_SHRUNK 12
@@ -54,30 +55,6 @@ void hp_table_column(struct hp_table *table, const char *heading, enum hp_table_
 	}
 }
 
-/*
- * Text of the target may hold line breaks and escapes (ESC, but also U+009B): a cell is one line of
- * printable characters. A bad byte and a control character become '?'.
- */
-static void tame(char *text)
-{
-	size_t left = strlen(text), step;
-	char *to = text;
-
-	for (; left; text += step, left -= step) {
-		size_t n = hp_utf8_sequence(text, left);
-		bool c1 = n == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
-
-		step = n ? n : 1;
-		if (n == 0 || c1 || (unsigned char)*text < 0x20 || *text == 0x7f) {
-			*to++ = '?';
-			continue;
-		}
-		memmove(to, text, step);
-		to += step;
-	}
-	*to = '\0';
-}
-
 void hp_table_cell(struct hp_table *table, const char *text)
 {
 	char *copy = strdup(text);
@@ -87,7 +64,7 @@ void hp_table_cell(struct hp_table *table, const char *text)
 		table->error = -ENOMEM;
 		return;
 	}
-	tame(copy);
+	hp_terminal_tame(copy);
 }
 
 /* Bytes of the first @n characters of @text. */

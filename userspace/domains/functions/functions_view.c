@@ -8,6 +8,7 @@
 #include "engine/settings.h"
 #include "format/json.h"
 #include "format/table.h"
+#include "format/terminal.h"
 #include "format/units.h"
 
 static size_t shown_rows(const struct hp_functions_list *list, const struct hp_settings *settings)
@@ -175,15 +176,17 @@ const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
 	},
 };
 
-static void print_dropped(const struct hp_functions_list *list, FILE *out)
+static void print_dropped(const struct hp_functions_list *list, FILE *out, unsigned width)
 {
-	for (size_t i = 0; i < list->ndrops && i < 20; i++)
-		fprintf(out, "  dropped %s\n          %s\n", list->drop_names[i],
-			list->drops[i].reason);
+	for (size_t i = 0; i < list->ndrops && i < 20; i++) {
+		hp_terminal_print(out, width, 10, "  dropped %s", list->drop_names[i]);
+		hp_terminal_print(out, width, 10, "          %s", list->drops[i].reason);
+	}
 	if (list->ndrops > 20)
 		fprintf(out, "  dropped %zu more (all: --format json)\n", list->ndrops - 20);
 	for (size_t i = 0; i < list->nskips; i++)
-		fprintf(out, "  skipped %u: %s\n", list->skips[i].count, list->skips[i].reason);
+		hp_terminal_print(out, width, 10, "  skipped %u: %s", list->skips[i].count,
+				  list->skips[i].reason);
 }
 
 int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings,
@@ -228,6 +231,6 @@ int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings 
 	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s", shown,
 		 list->nrows, hp_units_duration(text, sizeof(text), elapsed));
 	r = hp_table_print(table, out, title, width, colour);
-	print_dropped(list, out);
+	print_dropped(list, out, width);
 	return r;
 }
