@@ -12,6 +12,8 @@
 
 static bool is_named(pid_t pid, const char *name)
 {
+	static const char deleted[] = " (deleted)";
+	const size_t tail = sizeof(deleted) - 1;
 	struct hp_proc_stat stat;
 	char link[64], exe[PATH_MAX];
 	ssize_t len;
@@ -25,6 +27,9 @@ static bool is_named(pid_t pid, const char *name)
 	if (len < 0)
 		return false;
 	exe[len] = '\0';
+	/* After an upgrade the old program runs on without its file. */
+	if ((size_t)len > tail && strcmp(exe + len - tail, deleted) == 0)
+		exe[(size_t)len - tail] = '\0';
 	return strcmp(strrchr(exe, '/') ? strrchr(exe, '/') + 1 : exe, name) == 0;
 }
 
