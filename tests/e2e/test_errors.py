@@ -26,8 +26,8 @@ def fails(code, needles, *args, **kwargs):
     got, out, err = run_daemon(*args, **kwargs)
     equal(got, code, f"exit status of {args}, stderr {err!r}")
     lines = [line for line in err.splitlines() if line]
-    expect(lines, f"{args} failed without a word")
-    expect(lines[-1].startswith("hotpathd: "), f"the message does not say who speaks: {lines[-1]!r}")
+    equal(len(lines), 1, f"lines that {args} says: {lines}")
+    expect(lines[0].startswith("hotpathd: "), f"the message does not say who speaks: {lines[0]!r}")
     for needle in needles:
         expect(needle.lower() in err.lower(), f"{args}: {err!r} should mention {needle!r}")
     equal(out, [], f"stdout of {args}")
