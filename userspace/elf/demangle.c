@@ -1,7 +1,6 @@
 #include "elf/demangle.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <setjmp.h>
 #include <string.h>
 
 #include <libiberty/demangle.h>
@@ -9,8 +8,19 @@
 #include "base/cleanup.h"
 #include "base/utf8.h"
 
-/* Longer than any symbol that a person wrote; also bounds the demangler's work. */
+/* Longer than any symbol that a person wrote. */
 #define MAX_RAW 8192
+
+/*
+ * What the demangler gives piece by piece. 250 bytes of back references stand for gigabytes of text, and it has no
+ * way to be told "enough", so the piece that fills the room jumps out. It allocates nothing while it prints but
+ * a word of a non-ASCII Rust name, which is then lost to the child.
+ */
+struct pieces {
+	char text[HP_NAME_MAX + 4]; /* so that the cut is copy_clean()'s, between characters */
+	size_t len;
+	jmp_buf full;
+};
 
 static const char *const clone_suffixes[] = {
 	".part.", ".constprop.", ".isra.", ".llvm.", ".lto_priv.", ".cold",
@@ -24,14 +34,13 @@ static size_t stem_length(const char *raw, bool *ret_cold)
 	*ret_cold = false;
 	for (size_t i = 0; i < HP_ARRAY_SIZE(clone_suffixes); i++) {
 		const char *at = *raw ? strstr(raw + 1, clone_suffixes[i]) : NULL;
+		bool cold = i + 1 == HP_ARRAY_SIZE(clone_suffixes);
 
+		while (at && cold && at[5] != '\0' && at[5] != '.') /* ".colder" */
+			at = strstr(at + 1, clone_suffixes[i]);
 		if (!at)
 			continue;
-		if (i + 1 == HP_ARRAY_SIZE(clone_suffixes)) {
-			if (at[5] != '\0' && at[5] != '.')
-				continue;
-			*ret_cold = true;
-		}
+		*ret_cold |= cold;
 		if ((size_t)(at - raw) < stem)
 			stem = (size_t)(at - raw);
 	}
@@ -57,9 +66,39 @@ static void copy_clean(const char *text, char buf[HP_NAME_MAX])
 	buf[used] = '\0';
 }
 
+static void take_piece(const char *piece, size_t len, void *arg)
+{
+	struct pieces *pieces = arg;
+	size_t room = sizeof(pieces->text) - 1 - pieces->len;
+	size_t n = len < room ? len : room;
+
+	memcpy(pieces->text + pieces->len, piece, n);
+	pieces->len += n;
+	pieces->text[pieces->len] = '\0';
+	if (n == room)
+		longjmp(pieces->full, 1);
+}
+
+/* False: @stem is no mangled name. */
+static bool demangle(const char *stem, struct pieces *pieces)
+{
+	*pieces->text = '\0';
+	pieces->len = 0;
+	if (setjmp(pieces->full))
+		return true;
+	/* Fails for what only looks like Rust. */
+	if ((strncmp(stem, "_R", 2) == 0 || strncmp(stem, "_ZN", 3) == 0) &&
+	    rust_demangle_callback(stem, 0, take_piece, pieces))
+		return true;
+	*pieces->text = '\0';
+	pieces->len = 0;
+	return strncmp(stem, "_Z", 2) == 0 &&
+	       cplus_demangle_v3_callback(stem, DMGL_PARAMS | DMGL_ANSI, take_piece, pieces);
+}
+
 void hp_demangle(const char *raw, char buf[HP_NAME_MAX], bool *ret_cold)
 {
-	HP_AUTO_FREE char *demangled = NULL;
+	struct pieces pieces;
 	char stem[MAX_RAW];
 	const char *version = strchr(raw, '@');
 	size_t len = stem_length(raw, ret_cold);
@@ -70,9 +109,5 @@ void hp_demangle(const char *raw, char buf[HP_NAME_MAX], bool *ret_cold)
 		len = sizeof(stem) - 1;
 	memcpy(stem, raw, len);
 	stem[len] = '\0';
-	if (strncmp(stem, "_R", 2) == 0 || strncmp(stem, "_ZN", 3) == 0)
-		demangled = rust_demangle(stem, 0); /* NULL for what only looks like it */
-	if (!demangled && strncmp(stem, "_Z", 2) == 0)
-		demangled = cplus_demangle_v3(stem, DMGL_PARAMS | DMGL_ANSI);
-	copy_clean(demangled ? demangled : stem, buf);
+	copy_clean(demangle(stem, &pieces) ? pieces.text : stem, buf);
 }
