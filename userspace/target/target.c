@@ -17,29 +17,32 @@
 
 #define PF_KTHREAD 0x00200000
 
+struct images {
+	HP_VEC(struct hp_image) list;
+};
+
 struct hp_target {
 	pid_t pid;
 	int pidfd;
 	uint64_t start_ticks;
 	char comm[64];
 	char *exe;
-	uint64_t exe_inode;
 	struct hp_maps *maps;
-	HP_VEC(struct hp_image) images;
+	struct images images;
 };
 
-static void images_free(struct hp_target *target)
+static void images_free(struct images *images)
 {
-	hp_vec_each(image, &target->images)
+	hp_vec_each(image, &images->list)
 		free(image->path);
-	hp_vec_free(&target->images);
+	hp_vec_free(&images->list);
 }
 
 void hp_target_free(struct hp_target *target)
 {
 	if (!target)
 		return;
-	images_free(target);
+	images_free(&target->images);
 	hp_maps_free(target->maps);
 	free(target->exe);
 	if (target->pidfd >= 0)
@@ -125,7 +128,7 @@ static const char *base_name(const char *path)
 
 static bool is_known(const struct hp_target *target, const struct hp_mapping *mapping, uint64_t dev)
 {
-	hp_vec_each(image, &target->images) {
+	hp_vec_each(image, &target->images.list) {
 		if (image->inode == mapping->inode && image->dev == dev)
 			return true;
 	}
@@ -153,7 +156,7 @@ static int add_image(struct hp_target *target, const struct hp_mapping *mapping)
 	image.name = base_name(image.path);
 	image.is_exe =
 		strlen(image.path) == exe_len && memcmp(image.path, target->exe, exe_len) == 0;
-	r = hp_vec_push(&target->images, image);
+	r = hp_vec_push(&target->images.list, image);
 	if (r < 0)
 		free(image.path);
 	return r;
@@ -173,7 +176,6 @@ static int list_images(struct hp_target *target)
 {
 	int r = 0;
 
-	images_free(target);
 	for (size_t i = 0; i < target->maps->len && r == 0; i++) {
 		const struct hp_mapping *mapping = &target->maps->data[i];
 		uint64_t dev = (uint64_t)mapping->dev_major << 32 | mapping->dev_minor;
@@ -182,8 +184,9 @@ static int list_images(struct hp_target *target)
 		    !is_known(target, mapping, dev))
 			r = add_image(target, mapping);
 	}
-	if (target->images.len)
-		qsort(target->images.data, target->images.len, sizeof(struct hp_image), exe_first);
+	if (target->images.list.len)
+		qsort(target->images.list.data, target->images.list.len, sizeof(struct hp_image),
+		      exe_first);
 	return r;
 }
 
@@ -223,10 +226,24 @@ int hp_target_open(pid_t pid, struct hp_target **ret_target, struct hp_err *err)
 	return 0;
 }
 
+static bool are_same(const struct images *a, const struct images *b)
+{
+	if (a->list.len != b->list.len)
+		return false;
+	for (size_t i = 0; i < a->list.len; i++) {
+		const struct hp_image *left = &a->list.data[i], *right = &b->list.data[i];
+
+		if (left->dev != right->dev || left->inode != right->inode ||
+		    left->start != right->start)
+			return false;
+	}
+	return true;
+}
+
 int hp_target_refresh_maps(struct hp_target *target)
 {
+	HP_CLEANUP(images_free) struct images before = {0};
 	HP_AUTO(hp_maps) struct hp_maps *maps = NULL;
-	size_t before = target->images.len;
 	int r = hp_maps_read(target->pid, &maps);
 
 	if (r < 0)
@@ -235,8 +252,10 @@ int hp_target_refresh_maps(struct hp_target *target)
 		return -ESRCH; /* a zombie has none */
 	hp_maps_free(target->maps);
 	target->maps = HP_TAKE_PTR(maps);
+	before = target->images;
+	target->images = (struct images){0};
 	r = list_images(target);
-	return r < 0 ? r : target->images.len != before;
+	return r < 0 ? r : !are_same(&before, &target->images);
 }
 
 pid_t hp_target_pid(const struct hp_target *target)
@@ -273,8 +292,8 @@ uint64_t hp_target_start_ticks(const struct hp_target *target)
 
 const struct hp_image *hp_target_images(const struct hp_target *target, size_t *ret_len)
 {
-	*ret_len = target->images.len;
-	return target->images.data;
+	*ret_len = target->images.list.len;
+	return target->images.list.data;
 }
 
 const struct hp_maps *hp_target_maps(const struct hp_target *target)
@@ -283,11 +302,12 @@ const struct hp_maps *hp_target_maps(const struct hp_target *target)
 }
 
 /* trap:T1: the link of the mapping leads to the very inode, whatever mount or name it has by now. */
-static void map_files_path(const struct hp_target *target, const struct hp_image *image, char *buf,
+static bool map_files_path(const struct hp_target *target, const struct hp_image *image, char *buf,
 			   size_t size)
 {
-	snprintf(buf, size, "/proc/%d/map_files/%llx-%llx", target->pid,
-		 (unsigned long long)image->start, (unsigned long long)image->end);
+	return (size_t)snprintf(buf, size, "/proc/%d/map_files/%llx-%llx", target->pid,
+				(unsigned long long)image->start,
+				(unsigned long long)image->end) < size;
 }
 
 int hp_target_image_path(const struct hp_target *target, const struct hp_image *image, char *buf,
@@ -295,8 +315,7 @@ int hp_target_image_path(const struct hp_target *target, const struct hp_image *
 {
 	char path[PATH_MAX];
 
-	map_files_path(target, image, buf, size);
-	if (access(buf, R_OK) == 0)
+	if (map_files_path(target, image, buf, size) && access(buf, R_OK) == 0)
 		return 0;
 	if ((size_t)snprintf(path, sizeof(path), "/proc/%d/root%s", target->pid, image->path) >=
 	    size)
