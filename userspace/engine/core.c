@@ -190,13 +190,13 @@ int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
 size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg,
 		       unsigned *ret_filled)
 {
-	size_t share = max / core->config.nrings + 1;
+	size_t share = max > core->config.nrings ? max / core->config.nrings : 1;
 	size_t total = 0;
 	unsigned filled = 0;
 
 	core->fn = fn;
 	core->arg = arg;
-	for (unsigned i = 0; i < core->config.nrings; i++) {
+	for (unsigned i = 0; i < core->config.nrings && total < max; i++) {
 		unsigned percent;
 
 		core->left = share;
