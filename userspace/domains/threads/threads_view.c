@@ -101,23 +101,38 @@ static uint64_t blocked_ns(const struct hp_thread_sample *sample)
 /* The kernel's way: ticks only give the ratio, the exact total is split by it. */
 static uint64_t user_ns(const struct hp_thread_sample *sample)
 {
-	uint64_t ticks = sample->utime + sample->stime;
+	unsigned __int128 ticks = (unsigned __int128)sample->utime + sample->stime;
 
 	if (ticks == 0)
 		return sample->cpu_ns;
-	return (uint64_t)((double)sample->cpu_ns * ((double)sample->utime / (double)ticks));
+	return (uint64_t)((unsigned __int128)sample->cpu_ns * sample->utime / ticks);
+}
+
+#define NAME_SIZE (sizeof(((struct hp_thread_sample *)NULL)->comm) + 1)
+
+/* Without the blanks around it, as the contract has it. */
+static const char *name_of(char buf[NAME_SIZE], const struct hp_thread_sample *sample)
+{
+	static const char blanks[] = " \t\n\v\f\r";
+	size_t len;
+
+	memcpy(buf, sample->comm, NAME_SIZE - 1);
+	buf[NAME_SIZE - 1] = '\0';
+	len = strlen(buf);
+	while (len && strchr(blanks, buf[len - 1]))
+		buf[--len] = '\0';
+	return buf + strspn(buf, blanks);
 }
 
 static void add_row(struct hp_json *json, const struct hp_thread_row *row, bool raw)
 {
 	const struct hp_thread_sample *last = &row->last;
-	char name[sizeof(last->comm) + 1] = "", code[2] = {(char)last->state, '\0'};
+	char name[NAME_SIZE], code[2] = {(char)last->state, '\0'};
 	uint64_t user = user_ns(last);
 
-	memcpy(name, last->comm, sizeof(last->comm));
 	hp_json_begin_object(json, NULL);
 	hp_json_u64(json, "os_tid", last->hdr.tid);
-	hp_json_str(json, "name", name);
+	hp_json_str(json, "name", name_of(name, last));
 	hp_json_str(json, "status", status_of((char)last->state));
 	hp_json_str(json, "status_code", code);
 	add_percent(json, "cpu_percent", "cpu_percent_percent", row->has_percent, row->percent,
@@ -191,10 +206,9 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 	hp_table_column(table, "run queue", HP_TABLE_RIGHT);
 	for (size_t i = 0; i < shown; i++) {
 		const struct hp_thread_row *row = &snapshot->rows[i];
-		char name[sizeof(row->last.comm) + 1] = "";
+		char name[NAME_SIZE];
 
-		memcpy(name, row->last.comm, sizeof(row->last.comm));
-		hp_table_cell(table, name);
+		hp_table_cell(table, name_of(name, &row->last));
 		snprintf(text, sizeof(text), "%u", row->last.hdr.tid);
 		hp_table_cell(table, text);
 		snprintf(text, sizeof(text), "%c", row->last.state);
