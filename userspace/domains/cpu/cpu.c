@@ -22,13 +22,13 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "domains/cpu/cpu_raw.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_view.h"
 #include "domains/cpu/cpu_worker.h"
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
-#include "hotpathd/abi/cpu.h"
 #include "probe/kfeat.h"
 
 /* The skeleton has members of the types above. */
@@ -82,28 +82,15 @@ static void cpu_close(void *state)
 	hp_cpu_worker_free(cpu->worker);
 	hp_cpu_bpf__destroy(cpu->skel);
 	hp_cpu_report_free(cpu->report);
-	if (cpu->slice)
-		hp_vec_free(&cpu->slice->words);
-	free(cpu->slice);
+	hp_cpu_raw_free(cpu->slice);
 	free(cpu);
-}
-
-static int new_slice(struct cpu *cpu, uint64_t now_ns)
-{
-	struct hp_cpu_raw *slice = calloc(1, sizeof(*slice));
-
-	if (!slice)
-		return -ENOMEM;
-	slice->start_ns = slice->end_ns = now_ns;
-	cpu->slice = slice;
-	return 0;
 }
 
 /* Hands the current slice to the worker and begins the next. */
 static int cut(struct cpu *cpu, uint64_t now_ns, bool snapshot)
 {
 	struct hp_cpu_raw *slice = cpu->slice;
-	int r = new_slice(cpu, now_ns);
+	int r = hp_cpu_raw_new(now_ns, &cpu->slice);
 
 	if (r < 0)
 		return r; /* the slice goes on */
@@ -179,7 +166,7 @@ static int cpu_open(struct hp_engine *engine, void **ret_state, struct hp_err *e
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	cpu->engine = engine;
 	cpu->start_ns = hp_engine_start_ns(engine);
-	r = new_slice(cpu, hp_clock_mono_ns());
+	r = hp_cpu_raw_new(hp_clock_mono_ns(), &cpu->slice);
 	if (r == 0)
 		r = load(cpu);
 	if (r < 0)
@@ -199,16 +186,9 @@ static int cpu_open(struct hp_engine *engine, void **ret_state, struct hp_err *e
 static void cpu_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct cpu *cpu = state;
-	size_t words = size / sizeof(uint64_t);
 
-	if (event->kind != HP_EVENT_SAMPLE || size % sizeof(uint64_t) ||
-	    size < offsetof(struct hp_sample_event, ips) || size > sizeof(struct hp_sample_event) ||
-	    hp_vec_reserve(&cpu->slice->words, cpu->slice->words.len + words) < 0) {
+	if (hp_cpu_raw_add(cpu->slice, event, size) < 0)
 		cpu->malformed++;
-		return;
-	}
-	memcpy(cpu->slice->words.data + cpu->slice->words.len, event, size);
-	cpu->slice->words.len += words;
 }
 
 static void cpu_collect(void *state, uint64_t now_ns)

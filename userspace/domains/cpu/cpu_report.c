@@ -91,10 +91,12 @@ int hp_cpu_report_build(struct hp_cpu_slice *const *slices, size_t nslices, bool
 
 	for (size_t i = 0; i < nslices && r == 0; i++) {
 		hp_vec_each(sample, &slices[i]->samples) {
+			const struct hp_cpu_frame *frames = NULL;
 			bool known = false;
 
-			r = count_sample(counts, slices[i]->frames.data + sample->first,
-					 sample->len, inclusive, &known);
+			if (sample->len) /* else the slice may hold no frames at all */
+				frames = slices[i]->frames.data + sample->first;
+			r = count_sample(counts, frames, sample->len, inclusive, &known);
 			if (r < 0)
 				return r;
 			total++;

@@ -10,12 +10,13 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "domains/cpu/cpu_profile.h"
+#include "domains/cpu/cpu_raw.h"
+#include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_session.h"
 #include "domains/cpu/cpu_symbols.h"
 #include "engine/engine.h"
 #include "engine/mailbox.h"
 #include "engine/settings.h"
-#include "hotpathd/abi/cpu.h"
 #include "probe/registry.h"
 #include "target/proc.h"
 #include "target/target.h"
@@ -54,14 +55,6 @@ struct delivery {
 	char error[96];
 };
 
-static void raw_free(struct hp_cpu_raw *raw)
-{
-	if (!raw)
-		return;
-	hp_vec_free(&raw->words);
-	free(raw);
-}
-
 static const char *entity_name(void *arg, uint32_t entity)
 {
 	struct hp_cpu_worker *worker = arg;
@@ -82,42 +75,33 @@ static const char *thread_name(void *arg, uint32_t tid, char *buf, size_t size)
 	return buf;
 }
 
-/* One sample from the rings; returns its length in words, 0 if it is malformed. */
-static size_t resolve_sample(struct hp_cpu_worker *worker, const uint64_t *words, size_t left,
-			     struct hp_cpu_slice *slice)
+static void resolve_sample(struct hp_cpu_worker *worker, const struct hp_sample_event *event,
+			   struct hp_cpu_slice *slice)
 {
-	const struct hp_sample_event *event = (const void *)words;
 	struct hp_cpu_frame frames[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
-	size_t header = offsetof(struct hp_sample_event, ips) / sizeof(*words);
 	uint32_t n = 0;
 
-	if (left < header || event->nkernel > HP_MAX_KERNEL_STACK ||
-	    event->nuser > HP_MAX_USER_STACK || left < header + event->nkernel + event->nuser)
-		return 0;
+	/* ips holds the kernel's frames, then the user's; of each only the innermost is no return address. */
 	for (uint32_t i = 0; i < event->nkernel; i++, n++)
 		frames[n] = hp_cpu_symbols_kernel(worker->symbols, event->ips[n], i > 0);
 	for (uint32_t i = 0; i < event->nuser; i++, n++)
 		frames[n] = hp_cpu_symbols_user(worker->symbols, event->ips[n], i > 0);
 	if (hp_cpu_slice_add(slice, event->hdr.ts_ns, event->hdr.tid, frames, n) < 0)
 		hp_log(HP_LOG_WARN, "cpu", "out of memory: a sample is missing");
-	return header + n;
 }
 
 static struct hp_cpu_slice *resolve(struct hp_cpu_worker *worker, const struct hp_cpu_raw *raw)
 {
 	struct hp_cpu_slice *slice = calloc(1, sizeof(*slice));
-	size_t at = 0, used;
+	const struct hp_sample_event *event;
+	size_t cursor = 0;
 
 	if (!slice)
 		return NULL;
 	slice->start_ns = raw->start_ns;
 	slice->end_ns = raw->end_ns;
-	while (at < raw->words.len) {
-		used = resolve_sample(worker, raw->words.data + at, raw->words.len - at, slice);
-		if (used == 0)
-			break;
-		at += used;
-	}
+	while ((event = hp_cpu_raw_next(raw, &cursor)))
+		resolve_sample(worker, event, slice);
 	return slice;
 }
 
@@ -250,7 +234,7 @@ static void *run(void *arg)
 
 	while ((job = next_job(worker))) {
 		do_job(worker, job);
-		raw_free(job->raw);
+		hp_cpu_raw_free(job->raw);
 		free(job);
 	}
 	return NULL;
@@ -290,7 +274,7 @@ int hp_cpu_worker_post(struct hp_cpu_worker *worker, struct hp_cpu_raw *raw, boo
 	struct job *job = calloc(1, sizeof(*job));
 
 	if (!job) {
-		raw_free(raw);
+		hp_cpu_raw_free(raw);
 		return -ENOMEM;
 	}
 	job->raw = raw;

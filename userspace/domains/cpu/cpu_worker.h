@@ -5,9 +5,9 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
-#include "base/vec.h"
-#include "domains/cpu/cpu_report.h"
 
+struct hp_cpu_raw;
+struct hp_cpu_report;
 struct hp_engine;
 struct hp_err;
 
@@ -16,12 +16,6 @@ struct hp_err;
  * reports and writes the profile file. The engine hands in raw samples and gets reports by mailbox.
  */
 struct hp_cpu_worker;
-
-/* Raw samples as the rings brought them: struct hp_sample_event, one after the other, 8-byte aligned. */
-struct hp_cpu_raw {
-	uint64_t start_ns, end_ns;
-	HP_VEC(uint64_t) words;
-};
 
 /* On the engine thread; takes over a reference of @report. @snapshot: it answers a POST. */
 typedef void (*hp_cpu_report_fn)(void *arg, struct hp_cpu_report *report, bool snapshot,

@@ -32,7 +32,6 @@
 #include "domains/functions/functions_probe.h"
 #include "domains/functions/functions_view.h"
 #include "engine/engine.h"
-#include "hotpathd/abi/functions.h"
 
 struct functions {
 	struct hp_engine *engine;
@@ -92,8 +91,7 @@ static void functions_event(void *state, const struct hp_event *event, size_t si
 {
 	struct functions *functions = state;
 
-	if (event->kind != HP_EVENT_CALL || size < sizeof(struct hp_call_event) ||
-	    hp_functions_model_call(functions->model, (const struct hp_call_event *)event) < 0)
+	if (hp_functions_model_record(functions->model, event, size) < 0)
 		functions->unusable++;
 }
 

@@ -78,26 +78,26 @@ static int add(struct hp_functions_model *model, uint32_t entity, struct functio
 	return 0;
 }
 
-int hp_functions_model_call(struct hp_functions_model *model, const struct hp_call_event *event)
+int hp_functions_model_record(struct hp_functions_model *model, const struct hp_event *event,
+			      size_t size)
 {
-	const struct hp_log_entry entry = {
-		.ts_ns = event->hdr.ts_ns,
-		.value = event->duration_ns,
-		.tid = event->hdr.tid,
-	};
+	const struct hp_call_event *call = (const void *)event;
+	struct hp_log_entry entry = {.ts_ns = event->ts_ns, .tid = event->tid};
 	struct function *function;
 	int r;
 
-	if (event->entity == 0 || event->entity > MAX_ENTITY)
+	if (event->kind != HP_EVENT_CALL || size < sizeof(*call) || call->entity == 0 ||
+	    call->entity > MAX_ENTITY)
 		return -EINVAL;
-	function = (struct function *)find(model, event->entity);
+	function = (struct function *)find(model, call->entity);
 	if (!function) {
-		r = add(model, event->entity, &function);
+		r = add(model, call->entity, &function);
 		if (r < 0)
 			return r;
 	}
+	entry.value = call->duration_ns;
 	hp_logring_push(function->log, &entry);
-	return hp_hist_add(function->hist, event->duration_ns, 1);
+	return hp_hist_add(function->hist, call->duration_ns, 1);
 }
 
 uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint32_t entity)

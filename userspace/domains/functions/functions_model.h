@@ -20,8 +20,9 @@ int hp_functions_model_new(struct hp_functions_model **ret_model); /* 0 or -ENOM
 void hp_functions_model_free(struct hp_functions_model *model);
 HP_DEFINE_AUTO(hp_functions_model)
 
-/* 0, -EINVAL (entity 0 or above 2^24), -ENOMEM. */
-int hp_functions_model_call(struct hp_functions_model *model, const struct hp_call_event *event);
+/* A ring record of @size bytes: 0, -EINVAL (no call, too short, entity 0 or above 2^24) or -ENOMEM. */
+int hp_functions_model_record(struct hp_functions_model *model, const struct hp_event *event,
+			      size_t size);
 /* Calls that the percentiles of @entity come from. */
 uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint32_t entity);
 /* @n percentiles of @entity's durations in ns; cached until the next call. 0 for an unknown entity. */

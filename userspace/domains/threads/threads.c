@@ -160,8 +160,8 @@ static void threads_event(void *state, const struct hp_event *event, size_t size
 {
 	struct threads *threads = state;
 
-	if (event->kind == HP_EVENT_THREAD_GONE && size >= sizeof(struct hp_thread_sample))
-		hp_threads_model_gone(threads->model, (const struct hp_thread_sample *)event);
+	if (hp_threads_model_record(threads->model, event, size) < 0)
+		threads->read_errors++;
 }
 
 static int threads_snapshot(void *state, const struct hp_query *query, const char *method,

@@ -171,12 +171,17 @@ void hp_threads_model_end(struct hp_threads_model *model)
 	model->next.cap = cap;
 }
 
-int hp_threads_model_gone(struct hp_threads_model *model, const struct hp_thread_sample *sample)
+int hp_threads_model_record(struct hp_threads_model *model, const struct hp_event *event,
+			    size_t size)
 {
-	uint64_t id = identity(sample);
+	const struct hp_thread_sample *sample = (const void *)event;
 	size_t kept = 0;
+	uint64_t id;
 	int r;
 
+	if (event->kind != HP_EVENT_THREAD_GONE || size < sizeof(*sample))
+		return -EINVAL;
+	id = identity(sample);
 	r = hp_map_put(model->gone, id, 0);
 	if (r < 0)
 		return r;

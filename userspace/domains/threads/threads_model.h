@@ -22,8 +22,12 @@ void hp_threads_model_begin(struct hp_threads_model *model, uint64_t now_ns);
 /* 0 or -ENOMEM. */
 int hp_threads_model_add(struct hp_threads_model *model, const struct hp_thread_sample *sample);
 void hp_threads_model_end(struct hp_threads_model *model);
-/* Final figures of a thread that is gone, in any order with the readings. 0 or -ENOMEM. */
-int hp_threads_model_gone(struct hp_threads_model *model, const struct hp_thread_sample *sample);
+/*
+ * A ring record of @size bytes: the final figures of a thread that is gone, in any order with the readings. 0,
+ * -EINVAL (it is no such record, or too short) or -ENOMEM.
+ */
+int hp_threads_model_record(struct hp_threads_model *model, const struct hp_event *event,
+			    size_t size);
 
 struct hp_thread_row {
 	struct hp_thread_sample last;
