@@ -16,6 +16,11 @@ struct node {
 	uint32_t frame;
 };
 
+struct sample {
+	uint64_t ts_ns;
+	uint32_t node; /* ROOT = no stack */
+};
+
 /* Tables of one thread. Frames, functions and strings have the same numbers: one per entity. */
 struct thread {
 	uint32_t tid;
@@ -23,8 +28,7 @@ struct thread {
 	struct hp_map *nodes;  /* prefix, frame -> node */
 	HP_VEC(uint32_t) entities;
 	HP_VEC(struct node) stacks;
-	HP_VEC(uint32_t) samples; /* node of each */
-	HP_VEC(uint64_t) times;
+	HP_VEC(struct sample) samples;
 };
 
 static void thread_free(struct thread *thread)
@@ -34,7 +38,6 @@ static void thread_free(struct thread *thread)
 	hp_vec_free(&thread->entities);
 	hp_vec_free(&thread->stacks);
 	hp_vec_free(&thread->samples);
-	hp_vec_free(&thread->times);
 }
 
 static int frame_of(struct thread *thread, uint32_t entity, uint32_t *ret_frame)
@@ -69,7 +72,7 @@ static int node_of(struct thread *thread, uint32_t prefix, uint32_t frame, uint3
 static int add_sample(struct thread *thread, const struct hp_cpu_slice *slice,
 		      const struct hp_cpu_sample *sample)
 {
-	uint32_t node = ROOT;
+	struct sample added = {.ts_ns = sample->ts_ns, .node = ROOT};
 	int r = 0;
 
 	for (uint32_t i = sample->len; i-- > 0 && r == 0;) {
@@ -77,13 +80,27 @@ static int add_sample(struct thread *thread, const struct hp_cpu_slice *slice,
 
 		r = frame_of(thread, slice->frames.data[sample->first + i].entity, &frame);
 		if (r == 0)
-			r = node_of(thread, node, frame, &node);
+			r = node_of(thread, added.node, frame, &added.node);
 	}
-	if (r == 0)
-		r = hp_vec_push(&thread->samples, node);
-	if (r == 0)
-		r = hp_vec_push(&thread->times, sample->ts_ns);
-	return r;
+	return r < 0 ? r : hp_vec_push(&thread->samples, added);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct sample *left = a, *right = b;
+
+	return left->ts_ns < right->ts_ns ? -1 : left->ts_ns > right->ts_ns;
+}
+
+/*
+ * The viewer searches by time. Rings are read one after the other, so the samples of a thread that moved
+ * between CPUs are not in order.
+ */
+static void sort_samples(struct thread *thread)
+{
+	if (thread->samples.len)
+		qsort(thread->samples.data, thread->samples.len, sizeof(*thread->samples.data),
+		      by_time);
 }
 
 static int thread_init(struct thread *thread, uint32_t tid)
@@ -196,16 +213,16 @@ static void add_samples(struct hp_json *json, const struct thread *thread,
 
 	hp_json_begin_object(json, "samples");
 	hp_json_begin_array(json, "stack");
-	hp_vec_each(node, &thread->samples) {
-		if (*node == ROOT)
+	hp_vec_each(sample, &thread->samples) {
+		if (sample->node == ROOT)
 			hp_json_null(json, NULL);
 		else
-			hp_json_u64(json, NULL, *node);
+			hp_json_u64(json, NULL, sample->node);
 	}
 	hp_json_end(json);
 	hp_json_begin_array(json, "time");
-	hp_vec_each(time, &thread->times)
-		hp_json_f64(json, NULL, relative_ms(info, *time));
+	hp_vec_each(sample, &thread->samples)
+		hp_json_f64(json, NULL, relative_ms(info, sample->ts_ns));
 	hp_json_end(json);
 	fill_u64(json, "weight", n, 1);
 	hp_json_str(json, "weightType", "samples");
@@ -346,8 +363,10 @@ int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices,
 		add_meta(json, info);
 		fill_null(json, "libs", 0);
 		hp_json_begin_array(json, "threads");
-		hp_vec_each(thread, &threads)
+		hp_vec_each(thread, &threads) {
+			sort_samples(thread);
 			add_thread(json, thread, info);
+		}
 		hp_json_end(json);
 		hp_json_end(json);
 		r = hp_json_print(json, ret_text);
