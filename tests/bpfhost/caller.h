@@ -1,6 +1,7 @@
 /*
- * A program that is being profiled: it calls, jumps, returns and unwinds on the simulated machine as a real one
- * does on x86-64, fires the probes that the kernel would fire, and keeps plain books of what is true.
+ * A program that is being profiled: it calls, jumps, returns and unwinds on the simulated machine
+ * as a real one does on x86-64, fires the probes that the kernel would fire, and keeps plain books
+ * of what is true.
  */
 #pragma once
 
@@ -31,7 +32,10 @@ struct caller {
 	__u64 left; /* calls that an unwinding left without a return */
 };
 
-/* Exact figures, by entity, of all callers. `hits` and finished calls; inv_min as in struct hp_cell. */
+/*
+ * Exact figures, by entity, of all callers. `hits` and finished calls; inv_min as in struct
+ * hp_cell.
+ */
 static struct hp_cell truth[HOST_ENTITIES];
 
 static inline void caller_init(struct caller *caller, unsigned thread)
@@ -140,7 +144,10 @@ static inline void do_return(struct caller *caller)
 		finish(caller);
 }
 
-/* longjmp or an exception: at least @n calls end without a return; those that share a return address go together. */
+/*
+ * longjmp or an exception: at least @n calls end without a return; those that share a return
+ * address go together.
+ */
 static inline void do_unwind(struct caller *caller, size_t n)
 {
 	while (caller->depth && n) {

@@ -1,6 +1,7 @@
 /*
- * bpf/functions.bpf.c in user space: the programs and the shadow stack as they are, on a simulated machine with a
- * clock that the test moves, threads with a stack of their own, maps that are arrays and one ring.
+ * bpf/functions.bpf.c in user space: the programs and the shadow stack as they are, on a simulated
+ * machine with a clock that the test moves, threads with a stack of their own, maps that are arrays
+ * and one ring.
  */
 #pragma once
 
@@ -13,7 +14,10 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-/* User space writes hp_config before the object is loaded; here a test does, so it cannot be constant. */
+/*
+ * User space writes hp_config before the object is loaded; here a test does, so it cannot be
+ * constant.
+ */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes" /* only the kernel calls programs */
 #define const

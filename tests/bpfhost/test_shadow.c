@@ -1,4 +1,7 @@
-/* The shadow stack and the programs around it: counts and durations always exact, self times where they can be. */
+/*
+ * The shadow stack and the programs around it: counts and durations always exact, self times where
+ * they can be.
+ */
 #include "caller.h"
 
 static struct caller caller;
@@ -114,7 +117,10 @@ static void test_tail_calls_between_exit_probes(void **state)
 	assert_losses(0, 0, 0);
 }
 
-/* A function in a loop: each call finds the same stack pointer, and none is a tail call of the one before. */
+/*
+ * A function in a loop: each call finds the same stack pointer, and none is a tail call of the one
+ * before.
+ */
 static void test_same_stack_pointer(void **state)
 {
 	for (int i = 0; i < 100; i++) {
@@ -199,7 +205,10 @@ static void test_depth_overflow(void **state)
 	assert_losses(0, 0, 6);
 	while (caller.depth)
 		do_return(&caller);
-	/* The six have no entry time, so they are counted and not timed; the 64 are exact: 70 + 69 ... + 7. */
+	/*
+	 * The six have no entry time, so they are counted and not timed; the 64 are exact: 70 + 69
+	 * ... + 7.
+	 */
 	assert_int_equal(host.cells[2].hits, 6);
 	assert_cell(2, 0, 0, 0);
 	assert_int_equal(host.cells[1].count, HP_SHADOW_DEPTH);
@@ -217,7 +226,10 @@ static void test_mismatched_returns(void **state)
 	fire_end(&caller, &stray);
 	assert_losses(0, 1, 0);
 
-	/* Another function's return at the same place leaves the frame alone, and so does one further in. */
+	/*
+	 * Another function's return at the same place leaves the frame alone, and so does one
+	 * further in.
+	 */
 	do_call(&caller, 1, RETURN_PROBE, 10);
 	pass(5);
 	stray.sp = caller.calls[0].sp;

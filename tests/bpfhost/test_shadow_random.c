@@ -1,6 +1,7 @@
 /*
- * Random programs with fixed seeds on two threads, held against the plain books of caller.h. Counts, sums,
- * minima and maxima are exact whatever the program does; self times are exact while nothing unwinds.
+ * Random programs with fixed seeds on two threads, held against the plain books of caller.h.
+ * Counts, sums, minima and maxima are exact whatever the program does; self times are exact while
+ * nothing unwinds.
  */
 #include "caller.h"
 
@@ -55,7 +56,9 @@ static void step(struct caller *caller, bool unwinding)
 		do_return(caller);
 }
 
-/* Everything returns; then one more call at the top of each stack drops what unwinding left there. */
+/*
+ * Everything returns; then one more call at the top of each stack drops what unwinding left there.
+ */
 static void end(struct caller *caller)
 {
 	while (caller->depth)
@@ -123,7 +126,9 @@ static void test_with_unwinding(void **state)
 	}
 }
 
-/* Any values in a stack, however they got there: nothing is written outside it and the loops end. */
+/*
+ * Any values in a stack, however they got there: nothing is written outside it and the loops end.
+ */
 static void test_foreign_stack(void **state)
 {
 	static struct hp_shadow shadow;

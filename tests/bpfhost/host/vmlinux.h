@@ -1,4 +1,7 @@
-/* Stands in for bpf/vmlinux.h: the kernel types that bpf/functions.bpf.c reads, as the simulated thread has them. */
+/*
+ * Stands in for bpf/vmlinux.h: the kernel types that bpf/functions.bpf.c reads, as the simulated
+ * thread has them.
+ */
 #pragma once
 
 #include <linux/bpf.h>

@@ -1,6 +1,6 @@
 /*
- * Sample records of any content and length: those that are as long as they say come back unchanged and in order, and
- * a report and a profile can be made from whatever addresses they hold.
+ * Sample records of any content and length: those that are as long as they say come back unchanged
+ * and in order, and a report and a profile can be made from whatever addresses they hold.
  */
 #include <errno.h>
 

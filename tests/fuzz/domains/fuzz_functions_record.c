@@ -17,7 +17,10 @@ static bool is_call(const struct hp_event *record, size_t size, struct hp_call_e
 	return ret_call->hdr.kind == 1 && ret_call->entity >= 1 && ret_call->entity <= 16777216;
 }
 
-/* The table of functions grows to the highest entity: 2^24 of them in each input would leave time for little else. */
+/*
+ * The table of functions grows to the highest entity: 2^24 of them in each input would leave time
+ * for little else.
+ */
 static void keep_low(struct hp_event *record, size_t size)
 {
 	struct hp_call_event *call = (void *)record;

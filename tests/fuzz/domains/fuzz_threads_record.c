@@ -1,6 +1,6 @@
 /*
- * Readings and exit records of threads with any content: the kind of each record's header says what it is. The
- * answer made from them is JSON, in the order of the contract, and loses no thread.
+ * Readings and exit records of threads with any content: the kind of each record's header says what
+ * it is. The answer made from them is JSON, in the order of the contract, and loses no thread.
  */
 #include <cjson/cJSON.h>
 

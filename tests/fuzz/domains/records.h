@@ -1,7 +1,7 @@
 /*
- * Ring records from any bytes: a length byte, then as many bytes (fewer at the end of the input). Each is handed on in
- * an allocation of exactly its size, so that a read behind its end is seen. The engine drops what is shorter than
- * the header, and so do we.
+ * Ring records from any bytes: a length byte, then as many bytes (fewer at the end of the input).
+ * Each is handed on in an allocation of exactly its size, so that a read behind its end is seen.
+ * The engine drops what is shorter than the header, and so do we.
  */
 #pragma once
 

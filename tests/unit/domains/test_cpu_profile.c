@@ -1,6 +1,7 @@
 /*
- * The file for profiler.firefox.com: the rules of its processed profile format (columns of one length, indices in
- * range, callers before callees, samples by time), and every stack read back as it was given.
+ * The file for profiler.firefox.com: the rules of its processed profile format (columns of one
+ * length, indices in range, callers before callees, samples by time), and every stack read back as
+ * it was given.
  */
 #include "domains/cpu/cpu_profile.h"
 

@@ -1,6 +1,6 @@
 /*
- * Wire contract section 6.1: which functions are listed, with which figures and in which order. Engine and probe
- * thread are stand-ins defined here; the rows see nothing else of them.
+ * Wire contract section 6.1: which functions are listed, with which figures and in which order.
+ * Engine and probe thread are stand-ins defined here; the rows see nothing else of them.
  */
 #include "domains/functions/functions_rows.h"
 

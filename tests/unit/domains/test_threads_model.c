@@ -1,4 +1,7 @@
-/* Wire contract section 8: shares of CPU time from readings, threads by tid and start time, the order of the list. */
+/*
+ * Wire contract section 8: shares of CPU time from readings, threads by tid and start time, the
+ * order of the list.
+ */
 #include "domains/threads/threads_model.h"
 
 #include <errno.h>
@@ -149,7 +152,9 @@ static void test_order(void **state)
 		assert_int_equal(rows[i].last.hdr.tid, order[i]);
 }
 
-/* The kernel gives a tid to the next thread: nothing of the old one's figures goes over (trap:D5). */
+/*
+ * The kernel gives a tid to the next thread: nothing of the old one's figures goes over (trap:D5).
+ */
 static void test_reused_tid(void **state)
 {
 	struct hp_threads_model *model = *state;
@@ -163,7 +168,10 @@ static void test_reused_tid(void **state)
 	assert_exited(model, 1, 9 * SECOND + 5);
 }
 
-/* The record has the final figures; before or after the reading that misses the thread, it counts once. */
+/*
+ * The record has the final figures; before or after the reading that misses the thread, it counts
+ * once.
+ */
 static void test_exit_counts_once(void **state)
 {
 	struct hp_threads_model *model = *state;

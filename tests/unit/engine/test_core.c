@@ -1,6 +1,7 @@
 /*
- * Rings and counters against the kernel: two probed functions of this program itself make the records, so what must
- * come is known by counting. Needs the right to load BPF programs; skips with the reason without it.
+ * Rings and counters against the kernel: two probed functions of this program itself make the
+ * records, so what must come is known by counting. Needs the right to load BPF programs; skips with
+ * the reason without it.
  */
 #include "engine/core.h"
 

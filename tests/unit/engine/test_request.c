@@ -1,4 +1,7 @@
-/* A letter with an answer: who waits gets it or gives up after 250 ms, and the argument is freed once, by whoever comes last. */
+/*
+ * A letter with an answer: who waits gets it or gives up after 250 ms, and the argument is freed
+ * once, by whoever comes last.
+ */
 #include "engine/request.h"
 
 #include <errno.h>

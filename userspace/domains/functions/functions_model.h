@@ -9,8 +9,8 @@
 #include "hotpathd/abi/functions.h"
 
 /*
- * What needs each call: percentiles and the log of the newest calls, per entity. Counts and sums are not
- * here, they come from the cells that BPF adds up. Pure; engine thread only.
+ * What needs each call: percentiles and the log of the newest calls, per entity. Counts and sums
+ * are not here, they come from the cells that BPF adds up. Pure; engine thread only.
  */
 struct hp_functions_model;
 
@@ -20,12 +20,16 @@ int hp_functions_model_new(struct hp_functions_model **ret_model); /* 0 or -ENOM
 void hp_functions_model_free(struct hp_functions_model *model);
 HP_DEFINE_AUTO(hp_functions_model)
 
-/* A ring record of @size bytes: 0, -EINVAL (no call, too short, entity 0 or above 2^24) or -ENOMEM. */
+/*
+ * A ring record of @size bytes: 0, -EINVAL (no call, too short, entity 0 or above 2^24) or -ENOMEM.
+ */
 int hp_functions_model_record(struct hp_functions_model *model, const struct hp_event *event,
 			      size_t size);
 /* Calls that the percentiles of @entity come from. */
 uint64_t hp_functions_model_records(const struct hp_functions_model *model, uint32_t entity);
-/* @n percentiles of @entity's durations in ns; cached until the next call. 0 for an unknown entity. */
+/*
+ * @n percentiles of @entity's durations in ns; cached until the next call. 0 for an unknown entity.
+ */
 void hp_functions_model_percentiles(struct hp_functions_model *model, uint32_t entity,
 				    const double *percentiles, unsigned n, uint64_t *ret_values);
 /* Newest first; ts_ns = return, value = duration. Number copied. */

@@ -8,8 +8,9 @@
 #include "hotpathd/abi/threads.h"
 
 /*
- * From readings of all living threads to CPU shares and waits. Pure: fed with samples, no system calls.
- * A thread is (tid, start time), so a reused tid is a new thread (trap:D5). Engine thread only.
+ * From readings of all living threads to CPU shares and waits. Pure: fed with samples, no system
+ * calls. A thread is (tid, start time), so a reused tid is a new thread (trap:D5). Engine thread
+ * only.
  */
 struct hp_threads_model;
 
@@ -23,8 +24,8 @@ void hp_threads_model_begin(struct hp_threads_model *model, uint64_t now_ns);
 int hp_threads_model_add(struct hp_threads_model *model, const struct hp_thread_sample *sample);
 void hp_threads_model_end(struct hp_threads_model *model);
 /*
- * A ring record of @size bytes: the final figures of a thread that is gone, in any order with the readings. 0,
- * -EINVAL (it is no such record, or too short) or -ENOMEM.
+ * A ring record of @size bytes: the final figures of a thread that is gone, in any order with the
+ * readings. 0, -EINVAL (it is no such record, or too short) or -ENOMEM.
  */
 int hp_threads_model_record(struct hp_threads_model *model, const struct hp_event *event,
 			    size_t size);
@@ -36,7 +37,10 @@ struct hp_thread_row {
 	bool has_percent;
 };
 
-/* Rows in the order of the wire contract: highest cpu_percent_max first, then tid. Valid until the next end. */
+/*
+ * Rows in the order of the wire contract: highest cpu_percent_max first, then tid. Valid until the
+ * next end.
+ */
 const struct hp_thread_row *hp_threads_model_rows(const struct hp_threads_model *model,
 						  size_t *ret_len);
 

@@ -1,4 +1,7 @@
-/* Stands in for libbpf's header: the map definitions become plain variables, the helpers those of tests/bpfhost/host.h. */
+/*
+ * Stands in for libbpf's header: the map definitions become plain variables, the helpers those of
+ * tests/bpfhost/host.h.
+ */
 #pragma once
 
 #define SEC(name)
