@@ -17,8 +17,8 @@
  *   switch the generation, close the old link.
  * - Planning, loading, attaching and the overhead guard run on the probe thread (functions_probe.c);
  *   the engine only reads what it publishes.
- * - Return probes rewrite return addresses, which unwinders do not understand. Programs on the unwinder's
- *   entry points put the original addresses back before a walk begins (trap:U7).
+ * - Return probes rewrite return addresses, which unwinders do not understand (trap:U7). So functions that
+ *   an exception may pass through get probes on each ret and tail call instead (probe/exits).
  *
  * Ruled out: start/stop hash maps keyed by thread (wrong under recursion, slower), one shared ring,
  * a per-CPU map (reading 20,000 rows takes a system call each or a batch copy).
