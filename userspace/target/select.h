@@ -9,8 +9,9 @@ struct hp_err;
 
 /*
  * Patterns on demangled function names: GLOB (fnmatch without special treatment of '/' or ':'),
- * /REGEX/ (POSIX extended), each optionally with a module prefix "libfoo.so:PATTERN", where libfoo.so matches a module's base
- * name exactly, as a glob, or without its version suffix ("libc.so" matches "libc.so.6"). A ':' that is part of '::' is no prefix separator. A bare
+ * /REGEX/ (POSIX extended), each optionally with a module prefix "libfoo.so:PATTERN", where libfoo.so
+ * matches a module's base name exactly, as a glob, or without its version suffix ("libc.so" matches
+ * "libc.so.6"). A ':' that is part of '::' or of a character class is no prefix separator. A bare
  * pattern means the executable only. Case-sensitive. A glob without '(' also matches a C++ name whose
  * parameter list was cut: "ns::f" matches "ns::f(int)". Immutable after compile; any thread.
  */
@@ -34,7 +35,8 @@ bool hp_select_matches(const struct hp_select *select, size_t i, const char *mod
 int hp_select_match(const struct hp_select *select, const char *module, bool is_exe,
 		    const char *name);
 /*
- * Feeds one candidate name; keeps the three nearest to @pattern by edit distance (case-folded, substring matches first) in *@near.
+ * Feeds one candidate name; keeps the three nearest to @pattern by edit distance (case-folded,
+ * substring matches first) in *@near.
  */
 struct hp_nearest {
 	char names[3][128];
