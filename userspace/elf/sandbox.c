@@ -18,7 +18,8 @@
 #include "base/cleanup.h"
 #include "base/clock.h"
 
-#define NOBODY 65534
+#define NOBODY    65534
+#define SERVER_FD 3 /* the server's end of the socket, in the server */
 
 /* What goes to the server, with the file and the output as descriptors. It is our fork: pointers hold. */
 struct order {
@@ -45,6 +46,7 @@ static void child(const struct order *order, int in_fd, int out_fd)
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(SERVER_FD); /* else what the bytes made of us could answer in the server's name */
 	limit(RLIMIT_CPU, order->limits.seconds);
 	limit(RLIMIT_FSIZE, order->limits.output_bytes);
 #ifndef __SANITIZE_ADDRESS__
@@ -153,8 +155,10 @@ static void become_server(int socket_fd)
 	syscall(SYS_setgroups, 0, NULL);
 	syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY);
 	syscall(SYS_setresuid, NOBODY, NOBODY, NOBODY);
-	dup2(socket_fd, 3);
-	syscall(SYS_close_range, 4, ~0u, 0);
+	dup2(socket_fd, SERVER_FD);
+	if (socket_fd < SERVER_FD)
+		close(socket_fd); /* our owner began without stdin or stdout */
+	syscall(SYS_close_range, SERVER_FD + 1, ~0u, 0);
 }
 
 static void serve(int socket_fd)
@@ -163,7 +167,7 @@ static void serve(int socket_fd)
 	int fds[2], result;
 
 	become_server(socket_fd);
-	while (receive_order(3, &order, fds)) {
+	while (receive_order(SERVER_FD, &order, fds)) {
 		pid_t pid = fork();
 
 		if (pid == 0)
@@ -171,7 +175,7 @@ static void serve(int socket_fd)
 		result = pid < 0 ? -errno : await(pid, order.limits.seconds);
 		close(fds[0]);
 		close(fds[1]);
-		if (write(3, &result, sizeof(result)) != sizeof(result))
+		if (write(SERVER_FD, &result, sizeof(result)) != sizeof(result))
 			break;
 	}
 	_exit(0);
@@ -187,8 +191,10 @@ static int start_locked(void)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		close(fds[0]); /* else it never reads the end of its orders */
 		serve(fds[1]);
+	}
 	close(fds[1]);
 	if (pid < 0) {
 		close(fds[0]);
@@ -256,7 +262,8 @@ static int ask(const struct order *order, int in_fd, int out_fd)
 
 	if (r == 0)
 		r = send_order(server_fd, order, in_fd, out_fd);
-	if (r == 0 && read(server_fd, &result, sizeof(result)) != sizeof(result))
+	if (r == 0 &&
+	    TEMP_FAILURE_RETRY(read(server_fd, &result, sizeof(result))) != sizeof(result))
 		r = -EPIPE;
 	if (r == -EPIPE)
 		stop_locked();

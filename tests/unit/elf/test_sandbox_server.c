@@ -1,0 +1,177 @@
+/* The server of the sandbox: it lives exactly as long as its owner wants, and serves one thread at a time. */
+#include "elf/sandbox.h"
+
+#include <pthread.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "unit/elf/children.h"
+
+static void test_stop(void **state)
+{
+	hp_sandbox_stop(); /* without a start */
+	assert_int_equal(hp_sandbox_start(), 0);
+	assert_int_equal(hp_sandbox_start(), 0); /* there is one already */
+	hp_sandbox_stop();
+	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+	hp_sandbox_stop();
+	assert_int_equal(run(echo, "starts by itself"), 0);
+	hp_sandbox_stop();
+	assert_true(is_gone(shared->server));
+	assert_true(is_gone(shared->child));
+	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+}
+
+static int kill_server(int fd, void **ret_data, size_t *ret_size)
+{
+	note_pids();
+	kill(getppid(), SIGKILL);
+	pause(); /* no signal of ours ends it */
+	return 0;
+}
+
+static void test_server_is_gone(void **state)
+{
+	assert_int_equal(run(kill_server, ""), -EPIPE);
+	assert_true(is_gone(shared->server));
+	assert_true(has_ended(shared->child)); /* it does not outlive its server */
+	waitpid(shared->child, NULL, 0);
+	assert_int_equal(run(echo, "after"), 0);
+}
+
+/* Runs @life in a process of its own, as the owner of a sandbox; its exit status, or -1 after 20 s. */
+static int live(void (*life)(void))
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		life();
+		_exit(1);
+	}
+	if (!has_ended(pid)) {
+		kill(pid, SIGKILL);
+		if (shared->server > 0)
+			kill(shared->server, SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void end_without_stop(void)
+{
+	_exit(run(echo, "x") == 0 ? 0 : 2);
+}
+
+static void test_owner_ends(void **state)
+{
+	assert_int_equal(live(end_without_stop), 0);
+	assert_true(has_ended(shared->server));
+	waitpid(shared->server, NULL, 0); /* we inherit it */
+	assert_true(is_gone(shared->server));
+}
+
+static void live_without_stdio(void)
+{
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	if (hp_sandbox_start() < 0 || run(echo, "x") < 0)
+		_exit(2);
+	hp_sandbox_stop();
+	_exit(is_gone(shared->server) ? 0 : 3);
+}
+
+/* A service may be started with its standard descriptors closed. */
+static void test_no_stdio(void **state)
+{
+	assert_int_equal(live(live_without_stdio), 0);
+}
+
+static int overlap(int fd, void **ret_data, size_t *ret_size)
+{
+	int running = atomic_fetch_add(&shared->running, 1) + 1;
+
+	if (running > atomic_load(&shared->most_running))
+		atomic_store(&shared->most_running, running);
+	for (volatile unsigned i = 0; i < 1000000; i++)
+		;
+	atomic_fetch_sub(&shared->running, 1);
+	return echo(fd, ret_data, ret_size);
+}
+
+static void *run_often(void *arg)
+{
+	const char *text = arg;
+
+	for (unsigned i = 0; i < 5; i++) {
+		HP_AUTO_FREE char *data = NULL;
+		size_t size = 0;
+
+		if (run_with(overlap, text, &limits, &data, &size) != 0 || size != strlen(text) ||
+		    memcmp(data, text, size) != 0)
+			return "a thread got another's answer";
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	static char texts[4][8] = {"a", "bb", "ccc", "dddd"};
+	pthread_t threads[4];
+	void *complaint;
+
+	assert_int_equal(hp_sandbox_start(), 0);
+	for (size_t i = 0; i < HP_ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, run_often, texts[i]), 0);
+	for (size_t i = 0; i < HP_ARRAY_SIZE(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], &complaint), 0);
+		assert_null(complaint);
+	}
+	assert_int_equal(shared->most_running, 1);
+}
+
+static atomic_uint alarms;
+
+static void count_alarm(int sig)
+{
+	atomic_fetch_add(&alarms, 1);
+}
+
+static int work_a_little(int fd, void **ret_data, size_t *ret_size)
+{
+	uint64_t end = hp_clock_mono_ns() + SECOND / 5;
+
+	while (hp_clock_mono_ns() < end)
+		;
+	return 0;
+}
+
+/* A signal while it waits is no end of the server's. */
+static void test_interrupted(void **state)
+{
+	const struct sigaction action = {.sa_handler = count_alarm}; /* without SA_RESTART */
+	const struct itimerval often = {{0, 10000}, {0, 10000}}, never = {{0, 0}, {0, 0}};
+
+	assert_int_equal(hp_sandbox_start(), 0);
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	assert_int_equal(run(work_a_little, ""), 0);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	signal(SIGALRM, SIG_DFL);
+	assert_true(alarms > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_SERVER(test_stop),       WITH_SERVER(test_server_is_gone),
+		WITH_SERVER(test_owner_ends), WITH_SERVER(test_no_stdio),
+		WITH_SERVER(test_threads),    WITH_SERVER(test_interrupted),
+	};
+
+	if (!share())
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
