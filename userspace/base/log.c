@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 static bool shows_info;
 static char shown_areas[256];
 
@@ -42,6 +44,7 @@ void hp_log(enum hp_log_level level, const char *area, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	hp_utf8_tame(text);
 	/* One call: lines of threads do not mix. */
 	fprintf(stderr, "hotpathd: %s: %s\n", area, text);
 }

@@ -16,7 +16,7 @@ const void *hp_reader_bytes(struct hp_reader *reader, size_t n)
 {
 	const void *bytes;
 
-	if (n > hp_reader_left(reader)) {
+	if (reader->failed || n > hp_reader_left(reader)) {
 		reader->failed = true;
 		return NULL;
 	}

@@ -63,3 +63,24 @@ size_t hp_utf8_length(const char *text)
 	}
 	return n;
 }
+
+/* C1 controls, too: some terminals take U+009B for ESC [. */
+void hp_utf8_tame(char *text)
+{
+	size_t left = strlen(text), step;
+	char *to = text;
+
+	for (; left; text += step, left -= step) {
+		size_t n = hp_utf8_sequence(text, left);
+		bool c1 = n == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
+
+		step = n ? n : 1;
+		if (n == 0 || c1 || (unsigned char)*text < 0x20 || *text == 0x7f) {
+			*to++ = '?';
+			continue;
+		}
+		memmove(to, text, step);
+		to += step;
+	}
+	*to = '\0';
+}

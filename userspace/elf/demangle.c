@@ -72,7 +72,8 @@ static void take_piece(const char *piece, size_t len, void *arg)
 	size_t room = sizeof(pieces->text) - 1 - pieces->len;
 	size_t n = len < room ? len : room;
 
-	memcpy(pieces->text + pieces->len, piece, n);
+	if (n)
+		memcpy(pieces->text + pieces->len, piece, n); /* of none, it is NULL at times */
 	pieces->len += n;
 	pieces->text[pieces->len] = '\0';
 	if (n == room)

@@ -24,9 +24,10 @@ struct hp_resources {
 	uint64_t kernel_bytes;
 	bool attaching; /* something planned is not attached yet */
 	uint32_t planned, attached, skipped, dropped;
-	uint64_t attach_ns; /* time spent in the kernel for attaching */
-	char failed[320];   /* set: the domain gave up after open, and why */
-	char note[320];     /* a limit that the user must know, "" = none */
+	uint64_t read_errors; /* readings of kernel figures that failed */
+	uint64_t attach_ns;   /* time spent in the kernel for attaching */
+	char failed[320];     /* set: the domain gave up after open, and why */
+	char note[320];       /* a limit that the user must know, "" = none */
 };
 
 /* What a request asks a domain for. */
@@ -52,8 +53,8 @@ struct hp_domain_ops {
 	const char *name;
 	/* Loads and attaches, or starts what does. Failing makes the domain unavailable with *@err as its reason. */
 	int (*open)(struct hp_engine *engine, void **ret_state, struct hp_err *err);
-	/* A ring record of this domain; @size was checked against the header only. */
-	void (*event)(void *state, const struct hp_event *event, size_t size);
+	/* A ring record of this domain; @size was checked against the header only. Negative: it was of no use. */
+	int (*event)(void *state, const struct hp_event *event, size_t size);
 	/* Every HP_COLLECT_NS: read maps, cut windows. */
 	void (*collect)(void *state, uint64_t now_ns);
 	/* 0, -ENOENT (unknown id) or -ENOMEM. *@ret_status: HTTP status of the answer, preset to 200. */

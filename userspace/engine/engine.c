@@ -50,7 +50,7 @@ struct hp_engine {
 	atomic_bool running;
 	int epoll_fd;
 	uint64_t start_ns, next_collect_ns;
-	uint64_t consumed, malformed;
+	uint64_t consumed, unusable;
 	int poll_ms;
 	bool opened;
 };
@@ -138,12 +138,12 @@ static void on_record(void *arg, const void *record, size_t size)
 
 	engine->consumed++;
 	if (size < sizeof(*event) || event->domain >= HP_NDOMAINS) {
-		engine->malformed++;
+		engine->unusable++;
 		return;
 	}
 	slot = &engine->slots[event->domain];
-	if (slot->state)
-		slot->ops->event(slot->state, event, size);
+	if (!slot->state || slot->ops->event(slot->state, event, size) < 0)
+		engine->unusable++;
 }
 
 static size_t read_rings(struct hp_engine *engine)
@@ -277,6 +277,7 @@ static void add_resources(struct hp_engine_status *status, int domain,
 	status->probes.skipped += resources->skipped;
 	status->probes.dropped += resources->dropped;
 	status->probes.attach_ns += resources->attach_ns;
+	status->probes.read_errors += resources->read_errors;
 	if (resources->failed[0])
 		memcpy(status->domains[domain], resources->failed, sizeof(status->domains[domain]));
 	memcpy(status->notes[domain], resources->note, sizeof(status->notes[domain]));
@@ -291,6 +292,7 @@ static void fill_status(struct hp_engine *engine, struct hp_engine_status *statu
 		.uptime_ns = hp_clock_mono_ns() - engine->start_ns,
 		.pid = hp_target_pid(engine->config.target),
 		.consumed = engine->consumed,
+		.unusable = engine->unusable,
 		.lost = hp_core_stat(engine->core, HP_STAT_RING_FULL),
 		.rss_bytes = hp_proc_rss_bytes(getpid()),
 		.kernel_bytes = hp_core_kernel_bytes(engine->core),

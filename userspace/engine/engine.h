@@ -61,6 +61,8 @@ struct hp_engine_status {
 	struct hp_resources probes; /* summed over domains */
 	uint64_t produced, consumed, lost;
 	uint64_t losses[HP_NSTATS];
+	uint64_t
+		unusable; /* of the consumed records: too short, of no domain, or beyond our tables */
 	uint64_t cpu_ns, rss_bytes, kernel_bytes;
 };
 

@@ -186,12 +186,13 @@ void hp_json_null(struct hp_json *json, const char *key)
 void hp_json_embed(struct hp_json *json, const char *key, const char *text)
 {
 	cJSON *parsed = cJSON_ParseWithOpts(text, NULL, 1); /* 1: nothing may follow the value */
+	bool good = parsed && is_clean(text, strlen(text)); /* cJSON takes any bytes for text */
 
-	if (!parsed) {
+	cJSON_Delete(parsed);
+	if (!good) {
 		latch(json, -EINVAL);
 		return;
 	}
-	cJSON_Delete(parsed);
 	place(json, key, cJSON_CreateRaw(text)); /* as it was: parsed integers would lose digits */
 }
 

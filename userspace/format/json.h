@@ -8,7 +8,7 @@
 /*
  * Writer over cJSON with a latched error: callers build the document in order and check once, at
  * hp_json_print(). Text is made valid UTF-8 (bad bytes become U+FFFD), integers are exact at any size,
- * NaN and infinity become null. @key is NULL inside arrays and for the root. Not thread-safe.
+ * NaN and infinity become null. @key is one of our own texts, NULL inside arrays and for the root. Not thread-safe.
  */
 struct hp_json;
 

@@ -5,7 +5,6 @@
 
 #include "base/utf8.h"
 #include "base/vec.h"
-#include "format/terminal.h"
 
 #define GAP        2 /* blanks between columns */
 #define MIN_SHRUNK 12
@@ -64,7 +63,7 @@ void hp_table_cell(struct hp_table *table, const char *text)
 		table->error = -ENOMEM;
 		return;
 	}
-	hp_terminal_tame(copy);
+	hp_utf8_tame(copy);
 }
 
 /* Bytes of the first @n characters of @text. */

@@ -1,33 +1,11 @@
 #include "format/terminal.h"
 
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-
-/* C1 controls, too: some terminals take U+009B for ESC [. */
-void hp_terminal_tame(char *text)
-{
-	size_t left = strlen(text), step;
-	char *to = text;
-
-	for (; left; text += step, left -= step) {
-		size_t n = hp_utf8_sequence(text, left);
-		bool c1 = n == 2 && (unsigned char)text[0] == 0xc2 && (unsigned char)text[1] < 0xa0;
-
-		step = n ? n : 1;
-		if (n == 0 || c1 || (unsigned char)*text < 0x20 || *text == 0x7f) {
-			*to++ = '?';
-			continue;
-		}
-		memmove(to, text, step);
-		to += step;
-	}
-	*to = '\0';
-}
 
 /* Characters of valid UTF-8 @text before @end. */
 static unsigned columns(const char *text, const char *end)
@@ -70,7 +48,7 @@ void hp_terminal_print(FILE *out, unsigned width, unsigned indent, const char *f
 		fputc('\n', out);
 		return;
 	}
-	hp_terminal_tame(text);
+	hp_utf8_tame(text);
 	for (const char *at = text, *word, *end; *at; at = end) {
 		word = at + strspn(at, " ");
 		end = word + strcspn(word, " ");

@@ -159,6 +159,8 @@ static void add_probes(struct hp_json *json, const struct hp_engine_status *stat
 		if (i != HP_STAT_RECORDS)
 			hp_json_u64(json, hp_core_stat_name(i), status->losses[i]);
 	}
+	hp_json_u64(json, "records_unusable", status->unusable);
+	hp_json_u64(json, "read_errors", status->probes.read_errors);
 	hp_json_end(json);
 }
 

@@ -122,6 +122,7 @@ static char *stderr_of(void (*say)(void))
 static void say_some(void)
 {
 	hp_log(HP_LOG_ERROR, "attach", "cannot %s %d", "open", 5);
+	hp_log(HP_LOG_ERROR, "attach", "no thread \x1b[2J\xff");
 	hp_log(HP_LOG_INFO, "attach", "not shown");
 	hp_log(HP_LOG_DEBUG, "ring", "shown");
 	hp_log(HP_LOG_DEBUG, "attach", "not shown");
@@ -133,7 +134,9 @@ static void test_format(void **state)
 
 	hp_log_setup(false, "ring");
 	text = stderr_of(say_some);
-	assert_string_equal(text, "hotpathd: attach: cannot open 5\nhotpathd: ring: shown\n");
+	assert_string_equal(text, "hotpathd: attach: cannot open 5\n"
+				  "hotpathd: attach: no thread ?[2J?\n"
+				  "hotpathd: ring: shown\n");
 	hp_log_setup(false, NULL);
 }
 

@@ -23,6 +23,7 @@ static void expect_failed(struct hp_reader *reader)
 	assert_int_equal(hp_reader_u16(reader), 0);
 	assert_int_equal(hp_reader_u32(reader), 0);
 	assert_int_equal(hp_reader_u64(reader), 0);
+	assert_null(hp_reader_bytes(reader, 0));
 	assert_null(hp_reader_bytes(reader, 1));
 	assert_null(hp_reader_cstr(reader));
 	hp_reader_seek(reader, 0); /* going back does not heal it */

@@ -98,11 +98,35 @@ static void test_length(void **state)
 	assert_int_equal(hp_utf8_length("\xe2\x80z"), 3);
 }
 
+static void tamed(const char *text, const char *wanted)
+{
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", text);
+	hp_utf8_tame(copy);
+	assert_string_equal(copy, wanted);
+}
+
+static void test_tame(void **state)
+{
+	tamed("", "");
+	tamed("plain", "plain");
+	tamed("gr\xc3\xbc\xc3\x9f \xe2\x80\xa6", "gr\xc3\xbc\xc3\x9f \xe2\x80\xa6");
+	tamed("a\x1b[31mb\n\t\x7f", "a?[31mb???");
+	tamed("a\xc2\x9b"
+	      "31m",
+	      "a?31m"); /* CSI as one character */
+	tamed("\xff\xc3", "??");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_all_code_points), cmocka_unit_test(test_all_short_strings),
-		cmocka_unit_test(test_bad_four_bytes),  cmocka_unit_test(test_no_bytes),
+		cmocka_unit_test(test_tame),
+		cmocka_unit_test(test_all_code_points),
+		cmocka_unit_test(test_all_short_strings),
+		cmocka_unit_test(test_bad_four_bytes),
+		cmocka_unit_test(test_no_bytes),
 		cmocka_unit_test(test_length),
 	};
 

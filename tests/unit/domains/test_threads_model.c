@@ -221,6 +221,9 @@ static void test_lost_record(void **state)
 		empty_reading(model, i * SECOND);
 		assert_exited(model, 1, 10);
 	}
+	/* It was not lost, something held the task. */
+	gone(model, 7, 1, 15);
+	assert_exited(model, 1, 15);
 }
 
 static void test_many_threads(void **state)

@@ -112,6 +112,7 @@ static void test_languages(void **state)
 		{"_ZTV3Foo", "vtable for Foo"},
 		{"_ZN12_GLOBAL__N_11gEv", "(anonymous namespace)::g()"},
 		{"_RNvC7mycrate3foo", "mycrate::foo"},
+		{"_RNvC01f", "::f"}, /* an empty word */
 		{"_RNvNtC7mycrate3foo3bar", "mycrate::foo::bar"},
 		{"_RINvC7mycrate3fooyE", "mycrate::foo::<u64>"},
 		{"_ZN3foo3bar17h05af221e174051e9E", "foo::bar"},

@@ -288,8 +288,9 @@ static void test_embed(void **state)
 
 static void test_embed_refuses(void **state)
 {
-	static const char *const bad[] = {"",  " ",      "{",     "[1,]", "nul",
-					  "x", "\"open", "{} {}", "1 2",  "{\"a\":1},\"b\":2"};
+	static const char *const bad[] = {"",        " ",      "{",     "[1,]", "nul",
+					  "x",       "\"open", "{} {}", "1 2",  "{\"a\":1},\"b\":2",
+					  "\"\xff\""};
 
 	for (size_t i = 0; i < HP_ARRAY_SIZE(bad); i++) {
 		HP_AUTO(hp_json) struct hp_json *json = NULL;

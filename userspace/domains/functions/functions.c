@@ -37,7 +37,6 @@ struct functions {
 	struct hp_engine *engine;
 	struct hp_functions_model *model;
 	struct hp_functions_probe *probe;
-	uint64_t unusable; /* records that named no entity */
 };
 
 static void functions_close(void *state)
@@ -87,12 +86,11 @@ void hp_functions_wait_attached(void *state)
 		hp_functions_probe_wait_attached(functions->probe);
 }
 
-static void functions_event(void *state, const struct hp_event *event, size_t size)
+static int functions_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct functions *functions = state;
 
-	if (hp_functions_model_record(functions->model, event, size) < 0)
-		functions->unusable++;
+	return hp_functions_model_record(functions->model, event, size);
 }
 
 static void functions_collect(void *state, uint64_t now_ns)

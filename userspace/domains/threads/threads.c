@@ -156,12 +156,11 @@ static int threads_open(struct hp_engine *engine, void **ret_state, struct hp_er
 	return 0;
 }
 
-static void threads_event(void *state, const struct hp_event *event, size_t size)
+static int threads_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct threads *threads = state;
 
-	if (hp_threads_model_record(threads->model, event, size) < 0)
-		threads->read_errors++;
+	return hp_threads_model_record(threads->model, event, size);
 }
 
 static int threads_snapshot(void *state, const struct hp_query *query, const char *method,
@@ -194,6 +193,7 @@ static void threads_resources(void *state, struct hp_resources *ret_resources)
 	struct threads *threads = state;
 
 	ret_resources->kernel_bytes = hp_core_object_bytes(threads->skel->obj);
+	ret_resources->read_errors = threads->read_errors;
 }
 
 const struct hp_domain_ops hp_threads_ops = {

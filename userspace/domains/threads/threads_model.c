@@ -9,7 +9,8 @@
 /*
  * A thread that a reading misses, but whose record has not come, waits in `leaving` with its last known
  * figures: the record is sent when the kernel releases the task, a grace period later. After this many
- * readings it counts with what is known (its record was lost with a full ring).
+ * readings it is written off: it counts with what is known (its record was lost with a full ring), and a record
+ * that comes after all, because something held the task, only corrects its CPU time.
  */
 #define LEAVING_READINGS 40
 #define GONE_REMEMBERED  65536
@@ -22,8 +23,9 @@ struct leaving {
 struct hp_threads_model {
 	HP_VEC(struct hp_thread_row) rows, next;
 	HP_VEC(struct leaving) leaving;
-	struct hp_map *index; /* identity -> position in rows */
-	struct hp_map *gone;  /* identity -> 0: its record has come */
+	struct hp_map *index;       /* identity -> position in rows */
+	struct hp_map *gone;        /* identity -> 0: its record has come */
+	struct hp_map *written_off; /* identity -> CPU time that it counted with */
 	struct hp_threads_totals totals;
 };
 
@@ -43,6 +45,8 @@ int hp_threads_model_new(struct hp_threads_model **ret_model)
 	r = hp_map_new(&model->index);
 	if (r == 0)
 		r = hp_map_new(&model->gone);
+	if (r == 0)
+		r = hp_map_new(&model->written_off);
 	if (r < 0)
 		return r;
 	*ret_model = HP_TAKE_PTR(model);
@@ -58,6 +62,7 @@ void hp_threads_model_free(struct hp_threads_model *model)
 	hp_vec_free(&model->leaving);
 	hp_map_free(model->index);
 	hp_map_free(model->gone);
+	hp_map_free(model->written_off);
 	free(model);
 }
 
@@ -115,10 +120,23 @@ static int by_max_descending(const void *a, const void *b)
 							: left->last.hdr.tid > right->last.hdr.tid;
 }
 
+static void forget_if_many(struct hp_map *map)
+{
+	if (hp_map_len(map) > GONE_REMEMBERED)
+		hp_map_clear(map);
+}
+
 static void count_exit(struct hp_threads_model *model, const struct hp_thread_sample *sample)
 {
 	model->totals.exited++;
 	model->totals.exited_cpu_ns += sample->cpu_ns;
+}
+
+static void write_off(struct hp_threads_model *model, const struct hp_thread_sample *sample)
+{
+	count_exit(model, sample);
+	forget_if_many(model->written_off);
+	hp_map_put(model->written_off, identity(sample), sample->cpu_ns);
 }
 
 static void age_leaving(struct hp_threads_model *model)
@@ -129,7 +147,7 @@ static void age_leaving(struct hp_threads_model *model)
 		if (++leaving->readings < LEAVING_READINGS)
 			model->leaving.data[kept++] = *leaving;
 		else
-			count_exit(model, &leaving->last);
+			write_off(model, &leaving->last);
 	}
 	model->leaving.len = kept;
 }
@@ -160,9 +178,8 @@ void hp_threads_model_end(struct hp_threads_model *model)
 		qsort(model->next.data, model->next.len, sizeof(*model->next.data),
 		      by_max_descending);
 	find_missing(model);
-	/* Only a reading that ran while the record came can still show the thread; remember few. */
-	if (hp_map_len(model->gone) > GONE_REMEMBERED)
-		hp_map_clear(model->gone);
+	/* Only a reading that ran while the record came can still show the thread. */
+	forget_if_many(model->gone);
 
 	model->rows.data = model->next.data;
 	model->rows.cap = model->next.cap;
@@ -176,7 +193,7 @@ int hp_threads_model_record(struct hp_threads_model *model, const struct hp_even
 {
 	const struct hp_thread_sample *sample = (const void *)event;
 	size_t kept = 0;
-	uint64_t id;
+	uint64_t id, counted;
 	int r;
 
 	if (event->kind != HP_EVENT_THREAD_GONE || size < sizeof(*sample))
@@ -190,7 +207,10 @@ int hp_threads_model_record(struct hp_threads_model *model, const struct hp_even
 			model->leaving.data[kept++] = *leaving;
 	}
 	model->leaving.len = kept;
-	count_exit(model, sample);
+	if (hp_map_get(model->written_off, id, &counted))
+		model->totals.exited_cpu_ns += sample->cpu_ns - counted;
+	else
+		count_exit(model, sample);
 	return 0;
 }
 
