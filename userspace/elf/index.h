@@ -28,7 +28,7 @@ struct hp_index {
 	char build_id[129];
 	HP_VEC(struct hp_segment) segments;
 	HP_VEC(struct hp_index_sym) syms; /* by addr, strictly ascending */
-	HP_VEC(char) strings;             /* ends in NUL, never empty once read */
+	HP_VEC(char) strings;             /* ends in NUL; empty only without symbols */
 };
 
 void hp_index_deinit(struct hp_index *index);

@@ -26,7 +26,7 @@ enum hp_sym_flags {
 
 struct hp_sym {
 	uint64_t addr;
-	/* Never 0: derived from the next symbol or the section's end where ELF has none. */
+	/* Never 0: derived from the next symbol or the segment's end where ELF has none. */
 	uint64_t size;
 	/* Demangled, valid UTF-8, suffixes .part.N .constprop.N .isra.N .llvm.N removed. */
 	const char *name;
