@@ -140,7 +140,8 @@ static void fail(struct hp_functions_probe *probe, const struct hp_err *err)
 	snprintf(probe->resources.failed, sizeof(probe->resources.failed), "%s", err->text);
 	pthread_cond_broadcast(&probe->changed);
 	pthread_mutex_unlock(&probe->lock);
-	if (err->code != -ENOENT) /* a pattern without a match ends the daemon, which says it itself */
+	if (err->code !=
+	    -ENOENT) /* a pattern without a match ends the daemon, which says it itself */
 		hp_log(HP_LOG_WARN, "functions", "unavailable: %s", err->text);
 }
 
