@@ -5,11 +5,12 @@
 
 #include "base/reader.h"
 
-#define MAGIC 0x31585048u /* "HPX1" */
+#define MAGIC 0x32585048u /* "HPX2" */
 
 void hp_index_deinit(struct hp_index *index)
 {
 	hp_vec_free(&index->segments);
+	hp_vec_free(&index->data);
 	hp_vec_free(&index->syms);
 	hp_vec_free(&index->strings);
 }
@@ -25,11 +26,18 @@ static void put(struct writer *writer, uint64_t value, size_t n)
 		writer->data[writer->pos++] = (uint8_t)(value >> (8 * i));
 }
 
+static void put_segment(struct writer *writer, const struct hp_segment *segment)
+{
+	put(writer, segment->vaddr, 8);
+	put(writer, segment->offset, 8);
+	put(writer, segment->filesz, 8);
+}
+
 int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_size)
 {
 	size_t id_len = strlen(index->build_id);
-	size_t size =
-		24 + index->segments.len * 24 + index->syms.len * 32 + id_len + index->strings.len;
+	size_t size = 28 + (index->segments.len + index->data.len) * 24 + index->syms.len * 32 +
+		      id_len + index->strings.len;
 	struct writer writer = {.data = malloc(size)};
 
 	if (!writer.data)
@@ -40,11 +48,11 @@ int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_si
 	put(&writer, index->syms.len, 4);
 	put(&writer, index->strings.len, 4);
 	put(&writer, id_len, 4);
-	hp_vec_each(segment, &index->segments) {
-		put(&writer, segment->vaddr, 8);
-		put(&writer, segment->offset, 8);
-		put(&writer, segment->filesz, 8);
-	}
+	put(&writer, index->data.len, 4);
+	hp_vec_each(segment, &index->segments)
+		put_segment(&writer, segment);
+	hp_vec_each(segment, &index->data)
+		put_segment(&writer, segment);
 	hp_vec_each(sym, &index->syms) {
 		put(&writer, sym->addr, 8);
 		put(&writer, sym->size, 8);
@@ -61,7 +69,8 @@ int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_si
 	return 0;
 }
 
-static int read_segments(struct hp_reader *reader, uint32_t n, struct hp_index *index)
+/* Adds @n of them to @ret_segments. */
+static int read_segments(struct hp_reader *reader, uint32_t n, struct hp_segments *ret_segments)
 {
 	for (uint32_t i = 0; i < n; i++) {
 		struct hp_segment segment = {
@@ -74,7 +83,7 @@ static int read_segments(struct hp_reader *reader, uint32_t n, struct hp_index *
 		if (reader->failed || __builtin_add_overflow(segment.vaddr, segment.filesz, &end) ||
 		    __builtin_add_overflow(segment.offset, segment.filesz, &end))
 			return -EBADMSG;
-		if (hp_vec_push(&index->segments, segment) < 0)
+		if (hp_vec_push(ret_segments, segment) < 0)
 			return -ENOMEM;
 	}
 	return 0;
@@ -133,7 +142,7 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	struct hp_reader reader = hp_reader_over(data, size);
 	struct hp_index index = {0};
 	uint32_t magic = hp_reader_u32(&reader);
-	uint32_t nsegments, nsyms, strings, id_len;
+	uint32_t nsegments, nsyms, strings, id_len, ndata;
 	int r;
 
 	index.traits = hp_reader_u32(&reader);
@@ -141,13 +150,16 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	nsyms = hp_reader_u32(&reader);
 	strings = hp_reader_u32(&reader);
 	id_len = hp_reader_u32(&reader);
+	ndata = hp_reader_u32(&reader);
 	if (reader.failed || magic != MAGIC || nsegments > HP_INDEX_MAX_SEGMENTS ||
-	    nsyms > HP_INDEX_MAX_SYMS || strings > HP_INDEX_MAX_STRINGS ||
-	    id_len >= sizeof(index.build_id))
+	    ndata > HP_INDEX_MAX_SEGMENTS || nsyms > HP_INDEX_MAX_SYMS ||
+	    strings > HP_INDEX_MAX_STRINGS || id_len >= sizeof(index.build_id))
 		return -EBADMSG;
-	if (hp_reader_left(&reader) < nsegments * 24ull + nsyms * 32ull)
+	if (hp_reader_left(&reader) < (nsegments + ndata) * 24ull + nsyms * 32ull)
 		return -EBADMSG; /* before memory is asked for */
-	r = read_segments(&reader, nsegments, &index);
+	r = read_segments(&reader, nsegments, &index.segments);
+	if (r == 0)
+		r = read_segments(&reader, ndata, &index.data);
 	if (r == 0)
 		r = read_syms(&reader, nsyms, strings, &index);
 	if (r == 0)

@@ -9,7 +9,7 @@
 /*
  * The compact form in which the sandbox child hands a module back: little-endian,
  *   magic u32, traits u32, nsegments u32, nsyms u32, strings u32 (bytes), build id length u32,
- *   segments {vaddr, offset, filesz: u64}, symbols {addr u64, size u64, name u32, flags u32, aliases u32, 0 u32},
+ *   ndata u32, segments {vaddr, offset, filesz: u64}, data segments (the same), symbols {addr u64, size u64, name u32, flags u32, aliases u32, 0 u32},
  *   build id (hex), strings (NUL-terminated, names are offsets into them).
  * The reader believes nothing: it comes from a process that parsed hostile bytes.
  */
@@ -23,10 +23,16 @@ struct hp_index_sym {
 	uint32_t flags, aliases;
 };
 
+struct hp_segments { /* an HP_VEC with a name */
+	struct hp_segment *data;
+	size_t len, cap;
+};
+
 struct hp_index {
 	uint32_t traits;
 	char build_id[129];
-	HP_VEC(struct hp_segment) segments;
+	struct hp_segments segments;      /* executable */
+	struct hp_segments data;          /* the other ones that are loaded */
 	HP_VEC(struct hp_index_sym) syms; /* by addr, strictly ascending */
 	HP_VEC(char) strings;             /* ends in NUL; empty only without symbols */
 };

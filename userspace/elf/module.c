@@ -153,6 +153,16 @@ const struct hp_segment *hp_module_segment(const struct hp_module *module, size_
 	return &module->index.segments.data[i];
 }
 
+size_t hp_module_ndata(const struct hp_module *module)
+{
+	return module->index.data.len;
+}
+
+const struct hp_segment *hp_module_data(const struct hp_module *module, size_t i)
+{
+	return &module->index.data.data[i];
+}
+
 bool hp_module_offset(const struct hp_module *module, uint64_t vaddr, uint64_t *ret_offset)
 {
 	hp_vec_each(segment, &module->index.segments) {

@@ -34,7 +34,7 @@ struct hp_sym {
 	uint32_t aliases; /* how many other names this address has (trap:T8) */
 };
 
-struct hp_segment { /* one executable PT_LOAD */
+struct hp_segment { /* one PT_LOAD */
 	uint64_t vaddr;
 	uint64_t offset;
 	uint64_t filesz;
@@ -73,8 +73,12 @@ void hp_module_sym(const struct hp_module *module, size_t i, struct hp_sym *ret_
 /* The symbol whose [addr, addr + size) holds @vaddr. */
 bool hp_module_find(const struct hp_module *module, uint64_t vaddr, struct hp_sym *ret_sym);
 
+/* The executable ones. */
 size_t hp_module_nsegments(const struct hp_module *module);
 const struct hp_segment *hp_module_segment(const struct hp_module *module, size_t i);
+/* The others: constants, jump tables, data, relocations. */
+size_t hp_module_ndata(const struct hp_module *module);
+const struct hp_segment *hp_module_data(const struct hp_module *module, size_t i);
 /* trap:T4: file offset = vaddr - p_vaddr + p_offset of the segment that holds it. False: in none. */
 bool hp_module_offset(const struct hp_module *module, uint64_t vaddr, uint64_t *ret_offset);
 bool hp_module_vaddr(const struct hp_module *module, uint64_t offset, uint64_t *ret_vaddr);

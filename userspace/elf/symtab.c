@@ -52,21 +52,23 @@ static int read_segments(struct parse *parse, const GElf_Ehdr *header)
 		return -EBADMSG;
 	for (size_t i = 0; i < n && i < 1024; i++) {
 		GElf_Phdr phdr;
+		struct hp_segments *segments;
 		struct hp_segment segment;
 
 		if (!gelf_getphdr(parse->elf, (int)i, &phdr))
 			return -EBADMSG;
 		parse->has_interp |= phdr.p_type == PT_INTERP;
 		has_dynamic |= phdr.p_type == PT_DYNAMIC;
-		if (phdr.p_type != PT_LOAD || !(phdr.p_flags & PF_X) || phdr.p_filesz == 0)
+		if (phdr.p_type != PT_LOAD || phdr.p_filesz == 0)
 			continue;
+		segments = phdr.p_flags & PF_X ? &parse->index->segments : &parse->index->data;
 		segment = (struct hp_segment){phdr.p_vaddr, phdr.p_offset, phdr.p_filesz};
-		if (parse->index->segments.len == HP_INDEX_MAX_SEGMENTS)
+		if (segments->len == HP_INDEX_MAX_SEGMENTS)
 			return -E2BIG;
 		if (segment.vaddr + segment.filesz < segment.vaddr ||
 		    segment.offset + segment.filesz < segment.offset)
 			return -EBADMSG;
-		if (hp_vec_push(&parse->index->segments, segment) < 0)
+		if (hp_vec_push(segments, segment) < 0)
 			return -ENOMEM;
 	}
 	/* A library has no interpreter either, but also no entry point to start at. */

@@ -82,8 +82,7 @@ static void check_sites(const struct hp_text *text, struct hp_body *body)
 		size_t left = 0;
 		const uint8_t *code = hp_text_at(text, body->exits[i], &left);
 
-		if (hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES).class ==
-		    HP_SITE_REFUSED) {
+		if (hp_site_at(code, left).class == HP_SITE_REFUSED) {
 			body->unclear = "the kernel refuses a probe on one of its exits";
 			body->leaf = false;
 			return;

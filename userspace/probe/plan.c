@@ -10,6 +10,7 @@
 #include "elf/module.h"
 #include "probe/exits.h"
 #include "probe/registry.h"
+#include "probe/targets.h"
 #include "probe/text.h"
 #include "target/modcache.h"
 
@@ -79,18 +80,52 @@ struct scan {
 	struct hp_module *module;
 	uint32_t image_index;
 	struct hp_text text;
+	struct hp_targets *targets;              /* of the text, NULL = not looked for yet */
 	bool *matched_functions, *matched_exact; /* by pattern: it matched somewhere */
 };
 
-static struct hp_site site_at(const struct scan *scan, uint64_t vaddr, uint8_t *ret_byte)
+/* Jump targets are looked for only where a function is wanted: reading a whole program takes its time. */
+static int site_of(struct scan *scan, const struct hp_sym *sym, struct hp_site *ret_site)
 {
 	size_t left;
-	const uint8_t *code = hp_text_at(&scan->text, vaddr, &left);
+	const uint8_t *code = hp_text_at(&scan->text, sym->addr, &left);
+	int r;
 
-	if (!code)
-		return (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
-	*ret_byte = *code;
-	return hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES);
+	if (!code) {
+		*ret_site = (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
+		return 0;
+	}
+	if (!scan->targets) {
+		r = hp_targets_build(scan->module, &scan->text, &scan->targets);
+		if (r < 0)
+			return r;
+	}
+	if (left > sym->size)
+		left = sym->size;
+	*ret_site = hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES, sym->addr,
+				   scan->targets);
+	return 0;
+}
+
+/* Fills in where the probe goes. */
+static int place(struct scan *scan, const struct hp_sym *sym, struct hp_plan_function *function)
+{
+	struct hp_site site = {HP_SITE_REFUSED, 0, "its address is in no loaded segment"};
+	uint64_t offset;
+	size_t left;
+	int r = 0;
+
+	if (hp_module_offset(scan->module, sym->addr, &offset))
+		r = site_of(scan, sym, &site);
+	function->class = site.class;
+	function->reason = site.reason;
+	if (r < 0 || site.reason)
+		return r;
+	function->delta = site.delta;
+	function->offset = offset + site.delta;
+	function->addr = sym->addr + scan->image->bias + site.delta;
+	function->original = *hp_text_at(&scan->text, sym->addr + site.delta, &left);
+	return 0;
 }
 
 static int add_exits(struct scan *scan, const struct hp_body *body,
@@ -147,10 +182,8 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 	struct hp_plan_function function = {
 		.image = scan->image_index,
 		.vaddr = sym->addr,
-		.addr = sym->addr + scan->image->bias,
 		.exact = exact,
 	};
-	struct hp_site site = {HP_SITE_REFUSED, 0, "its address is in no loaded segment"};
 	const char *reason = never_reason(sym->name);
 	int r;
 
@@ -158,10 +191,11 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 			    sym->name, &function.entity);
 	if (r < 0)
 		return r;
-	if (hp_module_offset(scan->module, sym->addr, &function.offset))
-		site = site_at(scan, sym->addr, &function.original);
-	function.class = site.class;
-	function.reason = reason ? reason : site.reason;
+	r = place(scan, sym, &function);
+	if (r < 0)
+		return r;
+	if (reason)
+		function.reason = reason;
 	if (sym->flags & HP_SYM_IFUNC)
 		function.reason = "its symbol names an IFUNC resolver, not the code"; /* trap:T6 */
 	if (function.reason) {
@@ -367,6 +401,7 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 		scan.image = &image;
 		r = scan_image(&scan);
 		hp_text_deinit(&scan.text);
+		hp_targets_free(scan.targets);
 		if (r < 0)
 			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path,
 					  hp_err_name(r));
@@ -409,8 +444,9 @@ void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FIL
 		if (function->reason)
 			fprintf(out, "skipped: %s\n", function->reason);
 		else
-			fprintf(out, "%s entry, %s%s%s%s\n", hp_site_class_name(function->class),
-				mode_names[function->mode], function->untimed ? ": " : "",
+			fprintf(out, "+%u %s, %s%s%s%s\n", function->delta,
+				hp_site_class_name(function->class), mode_names[function->mode],
+				function->untimed ? ": " : "",
 				function->untimed ? function->untimed : "",
 				function->exact ? ", exact" : "");
 	}

@@ -28,9 +28,10 @@ enum hp_plan_mode {
 struct hp_plan_function {
 	uint32_t entity;
 	uint32_t image;              /* index into images */
-	uint64_t vaddr;              /* link-time address of the probed instruction */
-	uint64_t offset;             /* in the file */
-	uint64_t addr;               /* in the target */
+	uint64_t vaddr;              /* link-time address of the entry */
+	uint64_t offset;             /* of the probed instruction in the file */
+	uint64_t addr;               /* of the probed instruction in the target */
+	uint32_t delta;              /* from the entry to the probed instruction */
 	uint8_t class;               /* enum hp_site_class */
 	bool exact;                  /* --exact: the overhead guard leaves it alone */
 	uint8_t original;            /* the byte that the breakpoint replaces */

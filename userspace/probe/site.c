@@ -4,6 +4,8 @@
 
 #include <Zydis/Zydis.h>
 
+#include "probe/targets.h"
+
 /*
  * trap:U3: the kernel refuses instructions with these prefixes (arch/x86/kernel/uprobes.c,
  * is_prefix_bad()), but only if the file is mapped at that moment; else the probe never fires.
@@ -77,33 +79,102 @@ static bool is_refused(const ZydisDecodedInstruction *insn)
 	if (is_emulated(insn) && insn->mnemonic != ZYDIS_MNEMONIC_NOP &&
 	    insn->mnemonic != ZYDIS_MNEMONIC_PUSH)
 		return insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE;
+	/* 41 90 is xchg %r8,%rax, but the kernel emulates "prefixes, 0x90" as a nop, which would corrupt the program. */
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x90 &&
+	    insn->mnemonic == ZYDIS_MNEMONIC_XCHG)
+		return insn->raw.rex.B;
 	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x8e)
 		return insn->raw.modrm.reg == 2;
 	return insn->meta.isa_set == ZYDIS_ISA_SET_SSE4A;
 }
 
-struct hp_site hp_site_choose(const uint8_t *code, size_t len)
+static struct hp_site classify(const ZydisDecodedInstruction *insn)
+{
+	if (has_refused_prefix(insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction has a prefix the kernel refuses"};
+	if (is_privileged_or_trap(insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction traps or is privileged"};
+	if (is_refused(insn))
+		return (struct hp_site){HP_SITE_REFUSED, 0,
+					"its first instruction is one the kernel refuses"};
+	return (struct hp_site){is_emulated(insn) ? HP_SITE_EMULATED : HP_SITE_STEPPED, 0, NULL};
+}
+
+static const struct hp_site not_code = {HP_SITE_REFUSED, 0, "its first bytes are no instruction"};
+
+struct hp_site hp_site_at(const uint8_t *code, size_t len)
 {
 	ZydisDecodedInstruction insn;
 	ZydisDecoder decoder;
 
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&decoder, NULL, code, len, &insn)))
-		return (struct hp_site){HP_SITE_REFUSED, 0, "its first bytes are no instruction"};
-	if (has_refused_prefix(&insn))
-		return (struct hp_site){HP_SITE_REFUSED, 0,
-					"its first instruction has a prefix the kernel refuses"};
-	if (is_privileged_or_trap(&insn))
-		return (struct hp_site){HP_SITE_REFUSED, 0,
-					"its first instruction traps or is privileged"};
-	if (is_refused(&insn))
-		return (struct hp_site){HP_SITE_REFUSED, 0,
-					"its first instruction is one the kernel refuses"};
-	/*
-	 * trap:U2: a 5-byte nop becomes a call that writes below rsp. At offset 0, where we stay, no
-	 * function has put anything there yet.
-	 */
-	return (struct hp_site){is_emulated(&insn) ? HP_SITE_EMULATED : HP_SITE_STEPPED, 0, NULL};
+		return not_code;
+	return classify(&insn);
+}
+
+static bool writes_stack_pointer(const ZydisDecodedInstruction *insn,
+				 const ZydisDecodedOperand *operands)
+{
+	for (unsigned i = 0; i < insn->operand_count; i++) {
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
+						     operands[i].reg.value) == ZYDIS_REGISTER_RSP)
+			return true;
+	}
+	return false;
+}
+
+/* Does what follows @insn run exactly once for each time that it runs, on the same stack? */
+static bool goes_on(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
+{
+	switch (insn->meta.category) {
+	case ZYDIS_CATEGORY_CALL:
+	case ZYDIS_CATEGORY_RET:
+	case ZYDIS_CATEGORY_COND_BR:
+	case ZYDIS_CATEGORY_UNCOND_BR:
+	case ZYDIS_CATEGORY_SYSCALL:
+	case ZYDIS_CATEGORY_SYSRET:
+	case ZYDIS_CATEGORY_INTERRUPT:
+	case ZYDIS_CATEGORY_SYSTEM:
+		return false;
+	default:
+		return !is_privileged_or_trap(insn) && !writes_stack_pointer(insn, operands);
+	}
+}
+
+/*
+ * trap:U2: the kernel turns a 5-byte nop into a call, which writes below the stack pointer. At offset 0 no function
+ * has put anything there yet; further down one may have, and is_emulated() knows the 1-byte nop only.
+ */
+struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
+			      const struct hp_targets *targets)
+{
+	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction insn;
+	struct hp_site best = not_code;
+	ZydisDecoder decoder;
+	uint32_t at = 0;
+
+	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	while (at < len && (at == 0 || !hp_targets_has(targets, addr + at)) &&
+	       ZYAN_SUCCESS(
+		       ZydisDecoderDecodeFull(&decoder, code + at, len - at, &insn, operands))) {
+		struct hp_site site = classify(&insn);
+
+		site.delta = at;
+		if (at == 0 || site.class < best.class)
+			best = site;
+		if (best.class == HP_SITE_EMULATED || !goes_on(&insn, operands))
+			break;
+		at += insn.length;
+	}
+	if (best.class == HP_SITE_REFUSED)
+		best.delta = 0;
+	return best;
 }
 
 const char *hp_site_class_name(enum hp_site_class class)

@@ -9,7 +9,8 @@
 
 #define MAX_SEGMENT (512ull << 20)
 
-static int read_segment(int fd, const struct hp_segment *segment, struct hp_text *text)
+static int read_segment(int fd, const struct hp_segment *segment,
+			struct hp_text_segment *ret_segment)
 {
 	uint64_t done = 0;
 	uint8_t *data;
@@ -27,11 +28,7 @@ static int read_segment(int fd, const struct hp_segment *segment, struct hp_text
 			break;
 		done += (uint64_t)got;
 	}
-	text->segments[text->nsegments].data = data;
-	text->segments[text->nsegments].vaddr = segment->vaddr;
-	text->segments[text->nsegments].offset = segment->offset;
-	text->segments[text->nsegments].size = done;
-	text->nsegments++;
+	*ret_segment = (struct hp_text_segment){data, segment->vaddr, done};
 	return 0;
 }
 
@@ -41,9 +38,15 @@ int hp_text_read(int fd, const struct hp_module *module, struct hp_text *ret_tex
 	int r = 0;
 
 	for (size_t i = 0;
-	     i < hp_module_nsegments(module) && text.nsegments < HP_TEXT_MAX_SEGMENTS && r == 0;
-	     i++)
-		r = read_segment(fd, hp_module_segment(module, i), &text);
+	     i < hp_module_nsegments(module) && text.ncode < HP_TEXT_MAX_SEGMENTS && r == 0; i++) {
+		r = read_segment(fd, hp_module_segment(module, i), &text.code[text.ncode]);
+		text.ncode += r == 0;
+	}
+	for (size_t i = 0;
+	     i < hp_module_ndata(module) && text.ndata < HP_TEXT_MAX_SEGMENTS && r == 0; i++) {
+		r = read_segment(fd, hp_module_data(module, i), &text.data[text.ndata]);
+		text.ndata += r == 0;
+	}
 	if (r < 0) {
 		hp_text_deinit(&text);
 		return r;
@@ -54,20 +57,33 @@ int hp_text_read(int fd, const struct hp_module *module, struct hp_text *ret_tex
 
 void hp_text_deinit(struct hp_text *text)
 {
-	for (size_t i = 0; i < text->nsegments; i++)
-		free(text->segments[i].data);
+	for (size_t i = 0; i < text->ncode; i++)
+		free(text->code[i].data);
+	for (size_t i = 0; i < text->ndata; i++)
+		free(text->data[i].data);
 	memset(text, 0, sizeof(*text));
+}
+
+static const uint8_t *find(const struct hp_text_segment *segments, size_t n, uint64_t vaddr,
+			   size_t *ret_left)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t at = vaddr - segments[i].vaddr;
+
+		if (vaddr < segments[i].vaddr || at >= segments[i].size)
+			continue;
+		*ret_left = segments[i].size - at;
+		return segments[i].data + at;
+	}
+	return NULL;
 }
 
 const uint8_t *hp_text_at(const struct hp_text *text, uint64_t vaddr, size_t *ret_left)
 {
-	for (size_t i = 0; i < text->nsegments; i++) {
-		uint64_t at = vaddr - text->segments[i].vaddr;
+	return find(text->code, text->ncode, vaddr, ret_left);
+}
 
-		if (vaddr < text->segments[i].vaddr || at >= text->segments[i].size)
-			continue;
-		*ret_left = text->segments[i].size - at;
-		return text->segments[i].data + at;
-	}
-	return NULL;
+const uint8_t *hp_text_data_at(const struct hp_text *text, uint64_t vaddr, size_t *ret_left)
+{
+	return find(text->data, text->ndata, vaddr, ret_left);
 }
