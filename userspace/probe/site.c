@@ -76,13 +76,12 @@ static bool is_emulated(const ZydisDecodedInstruction *insn)
  */
 static bool is_refused(const ZydisDecodedInstruction *insn)
 {
-	if (is_emulated(insn) && insn->mnemonic != ZYDIS_MNEMONIC_NOP &&
-	    insn->mnemonic != ZYDIS_MNEMONIC_PUSH)
-		return insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE;
-	/* 41 90 is xchg %r8,%rax, but the kernel emulates "prefixes, 0x90" as a nop, which would corrupt the program. */
-	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x90 &&
-	    insn->mnemonic == ZYDIS_MNEMONIC_XCHG)
+	/* 41 90 is xchg %r8,%rax, but the kernel emulates "prefixes, 0x90" as a nop: the program would go wrong. */
+	if (insn->mnemonic == ZYDIS_MNEMONIC_XCHG && insn->opcode == 0x90)
 		return insn->raw.rex.B;
+	if (is_emulated(insn) && insn->mnemonic != ZYDIS_MNEMONIC_NOP &&
+	    insn->mnemonic != ZYDIS_MNEMONIC_PUSH && insn->mnemonic != ZYDIS_MNEMONIC_PAUSE)
+		return insn->attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE;
 	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x8e)
 		return insn->raw.modrm.reg == 2;
 	return insn->meta.isa_set == ZYDIS_ISA_SET_SSE4A;

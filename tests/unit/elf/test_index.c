@@ -17,8 +17,10 @@ enum at {
 	AT_NSYMS = 12,
 	AT_STRINGS = 16,
 	AT_ID = 20,
-	AT_SEGMENT = 24,
-	AT_SYM = 48
+	AT_NDATA = 24,
+	AT_SEGMENT = 28,
+	AT_DATA = 52,
+	AT_SYM = 76
 };
 
 #define NSYMS    2u
@@ -42,15 +44,19 @@ static void put_sym(uint8_t *at, uint64_t addr, uint64_t size, uint32_t name)
 	put(at + 28, 0, 4);
 }
 
-/* One segment, two symbols, by hand. */
+/* One segment of each kind, two symbols, by hand. */
 static void make(uint8_t data[SIZE])
 {
-	put(data + AT_MAGIC, 0x31585048, 4);
+	put(data + AT_MAGIC, 0x32585048, 4);
 	put(data + AT_TRAITS, HP_MODULE_GO, 4);
 	put(data + AT_NSEGMENTS, 1, 4);
 	put(data + AT_NSYMS, NSYMS, 4);
 	put(data + AT_STRINGS, sizeof(STRINGS), 4);
 	put(data + AT_ID, sizeof(BUILD_ID) - 1, 4);
+	put(data + AT_NDATA, 1, 4);
+	put(data + AT_DATA, 0x402000, 8);
+	put(data + AT_DATA + 8, 0x2000, 8);
+	put(data + AT_DATA + 16, 0x100, 8);
 	put(data + AT_SEGMENT, 0x401000, 8);
 	put(data + AT_SEGMENT + 8, 0x1000, 8);
 	put(data + AT_SEGMENT + 16, 0x200, 8);
@@ -93,6 +99,10 @@ static void test_read(void **state)
 	assert_int_equal(index.segments.data[0].vaddr, 0x401000);
 	assert_int_equal(index.segments.data[0].offset, 0x1000);
 	assert_int_equal(index.segments.data[0].filesz, 0x200);
+	assert_int_equal(index.data.len, 1);
+	assert_int_equal(index.data.data[0].vaddr, 0x402000);
+	assert_int_equal(index.data.data[0].offset, 0x2000);
+	assert_int_equal(index.data.data[0].filesz, 0x100);
 	assert_int_equal(index.syms.len, 2);
 	assert_int_equal(index.syms.data[0].addr, 0x401000);
 	assert_int_equal(index.syms.data[0].size, 16);
@@ -127,7 +137,7 @@ static void test_empty(void **state)
 	size_t size;
 
 	assert_int_equal(hp_index_write(&index, &written, &size), 0);
-	assert_int_equal(size, 24);
+	assert_int_equal(size, 28);
 	hp_index_deinit(&index);
 	assert_int_equal(hp_index_read(written, size, &index), 0);
 	assert_int_equal(index.syms.len, 0);
@@ -269,7 +279,7 @@ static void test_long_build_id(void **state)
 
 	memset(index.build_id, 'e', sizeof(index.build_id) - 1);
 	assert_int_equal(hp_index_write(&index, &written, &size), 0);
-	assert_int_equal(size, 24 + 128);
+	assert_int_equal(size, 28 + 128);
 	assert_int_equal(hp_index_read(written, size, &index), 0);
 	assert_int_equal(strspn(index.build_id, "e"), 128);
 	hp_index_deinit(&index);

@@ -1,5 +1,5 @@
 /*
- * The kernel's word on hp_site_choose(): it must take a probe on every instruction that we call a site. All
+ * The kernel's word on hp_site_at(): it must take a probe on every instruction that we call a site. All
  * opcodes of one and two bytes with some prefixes and operands, in a file that is mapped but never run; as root.
  */
 #include <linux/bpf.h>
@@ -57,7 +57,7 @@ static void add_code(struct corpus *corpus, const uint8_t *prefix, size_t nprefi
 		code.bytes[n++] = 0x0f;
 	code.bytes[n++] = opcode;
 	code.bytes[n++] = modrm;
-	site = hp_site_choose(code.bytes, HP_SITE_BYTES);
+	site = hp_site_at(code.bytes, HP_SITE_BYTES);
 	assert_int_equal(hp_vec_push(&corpus->codes, code), 0);
 	if (site.class != HP_SITE_REFUSED)
 		assert_int_equal(hp_vec_push(&corpus->good, offset), 0);

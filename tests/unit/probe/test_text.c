@@ -79,7 +79,7 @@ static void test_whole_segment(void **state)
 	size_t left = 0;
 
 	assert_int_equal(hp_text_read(fixture->fd, fixture->module, &text), 0);
-	assert_int_equal(text.nsegments, 1);
+	assert_int_equal(text.ncode, 1);
 	code = hp_text_at(&text, segment.p_vaddr, &left);
 	assert_non_null(code);
 	assert_int_equal(left, segment.p_filesz);
@@ -193,10 +193,10 @@ static int read_claimed(const struct fixture *fixture, uint64_t filesz, struct h
 
 static void test_segment_too_big(void **state)
 {
-	struct hp_text text = {.nsegments = 0};
+	struct hp_text text = {.ncode = 0};
 
 	assert_int_equal(read_claimed(*state, (512ull << 20) + 1, &text), -E2BIG);
-	assert_int_equal(text.nsegments, 0);
+	assert_int_equal(text.ncode, 0);
 }
 
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
