@@ -1,4 +1,5 @@
-"""Call counts are equal to the fixture's own, to the call, whatever the ring loses."""
+"""Call counts are equal to the fixture's own, to the call, whatever the ring loses and however
+many threads count at once (trap:U17)."""
 import os
 import sys
 

@@ -1,6 +1,6 @@
 /*
- * First instructions against what arch/x86/kernel/uprobes.c does with them: is_prefix_bad(), good_insns_64,
- * branch_setup_xol_ops(), push_setup_xol_ops().
+ * First instructions (trap:U1, trap:U3) against what arch/x86/kernel/uprobes.c does with them: is_prefix_bad(),
+ * good_insns_64, branch_setup_xol_ops(), push_setup_xol_ops().
  */
 #include "probe/site.h"
 

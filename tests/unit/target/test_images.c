@@ -140,7 +140,7 @@ static void test_two_mappings_of_one_file(void **state)
 	unlink(other);
 }
 
-/* An upgraded library: the deleted file and its successor have one path and are two images. */
+/* An upgraded library: the deleted file and its successor have one path and are two images (trap:T1). */
 static void test_replaced_file(void **state)
 {
 	struct hp_target *target = *state;

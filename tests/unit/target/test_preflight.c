@@ -175,6 +175,7 @@ static void test_seccomp(void **state)
 		assert_false(report.flags & HP_PRE_NO_RETURN_PROBES);
 }
 
+/* trap:U15 */
 static void test_tracer(void **state)
 {
 	pid_t pid = start(prepare_nothing);

@@ -228,6 +228,7 @@ static void test_gone(void **state)
 	assert_int_equal(hp_proc_rss_bytes(pid), 0);
 }
 
+/* Tracer, namespaces (trap:T3), seccomp, shadow stack (trap:U10). */
 static void test_status_fields(void **state)
 {
 	static const char text[] = "Name:\tworker\n"

@@ -88,7 +88,7 @@ static void test_end(void **state)
 
 	kill(child.pid, SIGKILL);
 	assert_int_equal(poll(&end, 1, 10000), 1);
-	/* A zombie is not alive, and the last mappings stay readable. */
+	/* trap:U14: a zombie is not alive, and the last mappings stay readable. */
 	assert_false(hp_target_alive(target));
 	assert_int_equal(hp_target_refresh_maps(target), -ESRCH);
 	assert_true(hp_target_maps(target)->len > 0);
