@@ -64,12 +64,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	hp_body_scan(&code, &again);
 	assert(memcmp(&body, &again, sizeof(body)) == 0);
 
-	/* Without its last byte the code is less, never more. */
+	/* Without its last byte: jumps there lead out of the code now. */
 	if (code.size == 0)
 		return 0;
 	code.size--;
 	hp_body_scan(&code, &cut);
 	check(&code, &cut);
-	assert(cut.nexits <= body.nexits + 1);
 	return 0;
 }
