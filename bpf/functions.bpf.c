@@ -48,6 +48,9 @@ struct {
  */
 __u64 hp_alive_until_ns;
 
+/* Process of the calibration at start-up, 0 = none. */
+__u32 hp_calibration_tgid;
+
 extern bool bpf_session_is_return(void) __ksym __weak;
 extern __u64 *bpf_session_cookie(void) __ksym __weak;
 
@@ -61,13 +64,9 @@ static __always_inline struct hp_cell *cell_of(__u32 entity)
 	return bpf_map_lookup_elem(&hp_totals, &key);
 }
 
-/* A hit of a link that was replaced, or of a function that was switched off, is not counted. */
-static __always_inline bool is_current(__u64 cookie)
+static __always_inline const struct hp_control *control_of(__u32 entity)
 {
-	__u32 entity = cookie;
-	struct hp_control *control = bpf_map_lookup_elem(&hp_controls, &entity);
-
-	return control && control->generation == cookie >> 32;
+	return bpf_map_lookup_elem(&hp_controls, &entity);
 }
 
 /* Lifts *@cell to at least @value. Another CPU's program cannot interfere, a preempting one may. */
@@ -140,13 +139,18 @@ static __always_inline bool too_deep(void)
 }
 
 static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, __u64 duration,
-				 __u32 depth)
+				 __u32 parent)
 {
 	void *ring = hp_ring();
 	struct hp_call_event *event = NULL;
 
 	if (ring)
 		event = bpf_ringbuf_reserve(ring, sizeof(*event), 0);
+	if (entity == HP_ENTITY_CALIBRATION) { /* costs as much as a record and is none */
+		if (event)
+			bpf_ringbuf_discard(event, BPF_RB_NO_WAKEUP);
+		return;
+	}
 	if (!event) {
 		hp_count(HP_STAT_RING_FULL);
 		__sync_fetch_and_add(&cell->lost, 1);
@@ -158,22 +162,50 @@ static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, 
 	event->hdr.ts_ns = now;
 	event->duration_ns = duration;
 	event->entity = entity;
-	event->depth = depth;
+	event->parent = parent;
 	bpf_ringbuf_submit(event, BPF_RB_NO_WAKEUP);
 	hp_count(HP_STAT_RECORDS);
 }
 
+/* One call in 2^@shift was timed, this one. */
+static __always_inline void estimate(struct hp_cell *cell, __u64 duration, __u64 self, __u32 shift)
+{
+	__u64 n = 1ull << shift, w = n * (n - 1), q = duration >> 6;
+
+	__sync_fetch_and_add(&cell->timed, 1);
+	__sync_fetch_and_add(&cell->est_n, n);
+	__sync_fetch_and_add(&cell->est_sum_ns, n * duration);
+	__sync_fetch_and_add(&cell->est_self_ns, n * self);
+	__sync_fetch_and_add(&cell->est_w, w);
+	__sync_fetch_and_add(&cell->est_wq, w * q);
+	__sync_fetch_and_add(&cell->est_wqq, w * q * q);
+}
+
+static __always_inline void add_up(struct hp_cell *cell, __u64 duration, __u64 self, __u32 shift)
+{
+	if (shift) {
+		estimate(cell, duration, self, shift);
+	} else {
+		__sync_fetch_and_add(&cell->count, 1);
+		__sync_fetch_and_add(&cell->sum_ns, duration);
+		__sync_fetch_and_add(&cell->self_ns, self);
+	}
+	raise(&cell->max_ns, duration);
+	raise(&cell->inv_min, ~duration);
+}
+
 /* @entry_ns 0: unknown to the caller, taken from the frame. */
-static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns)
+static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
 {
 	__u64 now = bpf_ktime_get_ns();
+	const struct hp_control *control = control_of(entity);
 	struct hp_frame *frame = NULL;
 	struct hp_cell *cell = cell_of(entity);
 	struct hp_shadow *shadow;
-	__u64 duration, self;
-	__u32 depth = 0, dropped;
+	__u64 duration, self, inside = 0;
+	__u32 parent = 0, dropped;
 
-	if (!cell)
+	if (!cell || !control)
 		return;
 	shadow = bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
 	if (shadow) {
@@ -187,55 +219,105 @@ static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns)
 		return;
 	}
 	duration = now > entry_ns ? now - entry_ns : 0;
+	if (frame)
+		inside = frame->probe_ns;
+	if (duration < inside + control->bias_ns) {
+		hp_count(HP_STAT_CLAMPED);
+		duration = 0;
+	} else {
+		duration -= inside + control->bias_ns;
+	}
 	self = duration;
 	if (frame) {
-		depth = shadow->depth;
-		self = hp_shadow_pop(shadow, frame, duration);
+		self = hp_shadow_pop(shadow, frame, duration, inside + control->price_ns);
+		parent = hp_shadow_entity(shadow);
 	}
-	__sync_fetch_and_add(&cell->count, 1);
-	__sync_fetch_and_add(&cell->sum_ns, duration);
-	__sync_fetch_and_add(&cell->self_ns, self);
-	raise(&cell->max_ns, duration);
-	raise(&cell->inv_min, ~duration);
-	emit(cell, entity, now, duration, depth);
+	add_up(cell, duration, self, shift);
+	emit(cell, entity, now, duration, parent);
 }
 
-static __always_inline struct hp_cell *hit(__u64 cookie)
+static __always_inline bool is_watched(void)
 {
-	struct hp_cell *cell;
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 
 	/* trap:U11, trap:U12: the kernel's pid filter is per thread on some versions and forks inherit. */
-	if (!hp_is_target() || !is_current(cookie))
+	return tgid == hp_config.tgid || (tgid && tgid == hp_calibration_tgid);
+}
+
+/* Counts an entry. NULL: a link that was replaced, or a function that was switched off. */
+static __always_inline const struct hp_control *hit(__u64 cookie)
+{
+	const struct hp_control *control;
+	struct hp_cell *cell;
+
+	if (!is_watched())
+		return NULL;
+	control = control_of(cookie);
+	if (!control || control->generation != cookie >> 32)
 		return NULL;
 	cell = cell_of(cookie);
-	if (cell)
-		__sync_fetch_and_add(&cell->hits, 1);
-	return cell;
+	if (!cell)
+		return NULL;
+	__sync_fetch_and_add(&cell->hits, 1);
+	if (control->shift)
+		__sync_fetch_and_add(&cell->sampled_hits, 1);
+	hp_count(HP_STAT_HITS);
+	return control;
 }
+
+/* This call is counted but not timed: the calls around it should not pay for its probe. */
+static __always_inline int pass_over(const struct hp_control *control)
+{
+	struct hp_shadow *shadow =
+		bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
+
+	if (shadow)
+		hp_shadow_charge(shadow, control->skip_ns);
+	return 1;
+}
+
+/* At random, so that a rhythm of the program cannot meet ours. */
+static __always_inline bool is_chosen(__u32 shift)
+{
+	if (!shift)
+		return true;
+	return shift <= HP_SHIFT_MAX && !(bpf_get_prandom_u32() & ((1u << shift) - 1));
+}
+
+/* The session's cookie: time of entry, and above it the shift. 2^58 ns are nine years of uptime. */
+#define SHIFT_AT 58
 
 /* Entry and return in one program (kernel 6.13). Returning 1 at the entry asks for no return. */
 SEC("uprobe")
 int hp_function_session(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
-	__u64 *entry_ns = bpf_session_cookie();
+	__u64 *session = bpf_session_cookie();
+	const struct hp_control *control;
+	__u32 shift;
 
 	if (bpf_session_is_return()) {
-		leave(ctx->sp - 8, cookie, *entry_ns);
+		__u64 packed = *session;
+
+		leave(ctx->sp - 8, cookie, packed & ((1ull << SHIFT_AT) - 1), packed >> SHIFT_AT);
 		return 0;
 	}
-	*entry_ns = 0;
-	if (!hit(cookie))
+	*session = 0;
+	control = hit(cookie);
+	if (!control)
 		return 1;
+	shift = control->shift;
+	if (!is_chosen(shift))
+		return pass_over(control);
 	if (too_deep()) {
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
-		return 1;
+		return pass_over(control);
 	}
 	if (bpf_ktime_get_ns() > hp_alive_until_ns) {
 		hp_count(HP_STAT_PAUSED);
 		return 1;
 	}
-	*entry_ns = enter(ctx->sp, cookie);
+	*session = enter(ctx->sp, cookie) | (__u64)shift << SHIFT_AT;
 	return 0;
 }
 
@@ -253,8 +335,8 @@ int hp_function_entry(struct pt_regs *ctx)
 SEC("uretprobe")
 int hp_function_return(struct pt_regs *ctx)
 {
-	if (hp_is_target())
-		leave(ctx->sp - 8, bpf_get_attach_cookie(ctx), 0);
+	if (is_watched())
+		leave(ctx->sp - 8, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
 }
 
@@ -265,8 +347,8 @@ int hp_function_return(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_exit(struct pt_regs *ctx)
 {
-	if (hp_is_target())
-		leave(ctx->sp, bpf_get_attach_cookie(ctx), 0);
+	if (is_watched())
+		leave(ctx->sp, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
 }
 

@@ -77,6 +77,7 @@ static __always_inline struct hp_frame *hp_shadow_push(struct hp_shadow *shadow,
 	frame->entry_ns = 0;
 	frame->child_ns = 0;
 	frame->entity = entity;
+	frame->probe_ns = 0;
 	/* The frame before the depth: a sampler may interrupt here. */
 	asm volatile("" ::: "memory");
 	shadow->depth = depth + 1;
@@ -101,9 +102,26 @@ static __always_inline struct hp_frame *hp_shadow_match(struct hp_shadow *shadow
 	return frame->sp == sp && frame->entity == entity ? frame : NULL;
 }
 
-/* Pops the matched innermost frame and charges @duration to its caller; returns the call's self time. */
+/* Adds @ns to what probes have cost inside the innermost call. */
+static __always_inline void hp_shadow_charge(struct hp_shadow *shadow, __u64 ns)
+{
+	__u32 depth = shadow->depth;
+	struct hp_frame *frame;
+	__u64 sum;
+
+	if (!depth)
+		return;
+	frame = &shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)];
+	sum = frame->probe_ns + ns;
+	frame->probe_ns = sum > 0xffffffff ? 0xffffffff : sum;
+}
+
+/*
+ * Pops the matched innermost frame and charges its caller with @duration and with @probe_ns, the cost of the
+ * probes in and around the call; returns the call's self time.
+ */
 static __always_inline __u64 hp_shadow_pop(struct hp_shadow *shadow, const struct hp_frame *frame,
-					   __u64 duration)
+					   __u64 duration, __u64 probe_ns)
 {
 	__u64 self = duration > frame->child_ns ? duration - frame->child_ns : 0;
 	__u32 depth = shadow->depth - 1;
@@ -111,5 +129,14 @@ static __always_inline __u64 hp_shadow_pop(struct hp_shadow *shadow, const struc
 	shadow->depth = depth;
 	if (depth)
 		shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].child_ns += duration;
+	hp_shadow_charge(shadow, probe_ns);
 	return self;
+}
+
+/* The entity of the innermost call, 0 = none. */
+static __always_inline __u32 hp_shadow_entity(const struct hp_shadow *shadow)
+{
+	__u32 depth = shadow->depth;
+
+	return depth ? shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].entity : 0;
 }

@@ -52,6 +52,7 @@ struct host {
 	size_t nevents;
 	bool ring_full, no_storage, foreign;
 	bool session_return;
+	__u32 random;
 	__u64 *session_cookie;
 };
 
@@ -145,6 +146,17 @@ void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags)
 void bpf_ringbuf_submit(void *data, __u64 flags)
 {
 	host.nevents++;
+}
+
+void bpf_ringbuf_discard(void *data, __u64 flags)
+{
+}
+
+__u32 bpf_get_prandom_u32(void)
+{
+	host.random = host.random * 1664525 +
+		      1013904223; /* Numerical Recipes' generator; upper bits are the good ones */
+	return host.random >> 16 | host.random << 16;
 }
 
 bool bpf_session_is_return(void)

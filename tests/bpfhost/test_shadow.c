@@ -62,11 +62,11 @@ static void test_nested_calls(void **state)
 	assert_int_equal(host.stats[HP_STAT_RECORDS], 4);
 	assert_int_equal(host.events[0].duration_ns, 20);
 	assert_int_equal(host.events[0].entity, 3);
-	assert_int_equal(host.events[0].depth, 3);
+	assert_int_equal(host.events[0].parent, 2);
 	assert_int_equal(host.events[0].hdr.tid, 100);
 	assert_int_equal(host.events[0].hdr.ts_ns, 1000035);
 	assert_int_equal(host.events[3].duration_ns, 155);
-	assert_int_equal(host.events[3].depth, 1);
+	assert_int_equal(host.events[3].parent, 0);
 }
 
 /* Every level counts with all that is below it: 3 + 2 + 1 times 10 ns. */
@@ -271,7 +271,7 @@ static void test_session_without_storage(void **state)
 	do_return(&caller);
 	assert_cell(1, 1, 7, 7);
 	assert_cell(2, 1, 4, 4);
-	assert_int_equal(host.events[0].depth, 0);
+	assert_int_equal(host.events[0].parent, 0);
 	assert_int_equal(host.stats[HP_STAT_SHADOW_MISSING], 2);
 }
 

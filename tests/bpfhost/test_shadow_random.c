@@ -42,7 +42,7 @@ static bool has_room(const struct caller *caller)
 
 static void step(struct caller *caller, bool unwinding)
 {
-	__u32 entity = (__u32)roll(HOST_ENTITIES);
+	__u32 entity = 1 + (__u32)roll(HOST_ENTITIES - 1);
 	uint64_t what = roll(100);
 
 	host.now_ns += roll(1000);
@@ -63,7 +63,7 @@ static void end(struct caller *caller)
 {
 	while (caller->depth)
 		do_return(caller);
-	do_call(caller, 0, EXIT_PROBES, 0);
+	do_call(caller, 1, EXIT_PROBES, 0);
 	do_return(caller);
 }
 
@@ -154,7 +154,7 @@ static void test_foreign_stack(void **state)
 		frame = hp_shadow_match(&shadow, roll(32) * 8, (__u32)roll(4), &dropped);
 		if (frame) {
 			assert_ptr_equal(frame, &shadow.frames[shadow.depth - 1]);
-			assert_true(hp_shadow_pop(&shadow, frame, roll(1000)) < 1000);
+			assert_true(hp_shadow_pop(&shadow, frame, roll(1000), roll(9)) < 1000);
 		}
 		assert_true(shadow.depth <= HP_SHADOW_DEPTH);
 	}

@@ -44,6 +44,8 @@ static const struct hp_option table[] = {
 	{"report", "FILE", HP_OPTION_TEXT, FIELD(report), 0, 0, NULL,
 	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
 	{"format", "FORMAT", HP_OPTION_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
+	{"no-compensate", NULL, HP_OPTION_FLAG, FIELD(no_compensate), 0, 0, NULL,
+	 "show durations as measured; without it, the calibrated cost of probes is taken out"},
 	{"limit", "N", HP_OPTION_NUMBER, FIELD(limit), 0, UINT_MAX, "0",
 	 "entries of each list in answers and report; 0 shows all"},
 	{"wire", "VERSION", HP_OPTION_WIRE, 0, 0, 0, "0.18",

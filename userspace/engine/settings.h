@@ -13,6 +13,7 @@ struct hp_settings {
 	unsigned cpu_hz;
 	unsigned cpu_window_sec;
 	bool cpu_inclusive;
+	bool no_compensate;  /* durations as measured, the cost of probes included */
 	bool wire_latest;    /* --wire latest: function lists for newer consoles */
 	unsigned limit;      /* entries per list, 0 = all */
 	unsigned ring_bytes; /* of one CPU's ring; power of two, at least a page */

@@ -156,7 +156,7 @@ static void add_probes(struct hp_json *json, const struct hp_engine_status *stat
 	hp_json_end(json);
 	hp_json_begin_object(json, "losses");
 	for (int i = 0; i < HP_NSTATS; i++) {
-		if (i != HP_STAT_RECORDS)
+		if (i != HP_STAT_RECORDS && i != HP_STAT_HITS)
 			hp_json_u64(json, hp_core_stat_name(i), status->losses[i]);
 	}
 	hp_json_u64(json, "records_unusable", status->unusable);

@@ -9,14 +9,9 @@
 /*
  * The overhead guard, first version: from the hits of one window it decides which functions cost the
  * target more than their share and must go. Pure arithmetic on what the caller measured; one owner.
- *
- * Price: a hit costs two traps and the program where the first instruction is emulated, four where it
- * is single-stepped. The prices below are those measured on a virtual machine (architecture 4.1); bare
- * metal is cheaper, so the guard errs on the side of the target.
+ * Prices are those of probe/price.h.
  */
 #define HP_GOVERNOR_BUDGET_PERCENT 3 /* of the target's CPU time */
-#define HP_GOVERNOR_EMULATED_NS    1000
-#define HP_GOVERNOR_STEPPED_NS     12000
 /* An idle target has a budget too: that of a target which uses a quarter of a CPU. */
 #define HP_GOVERNOR_FLOOR_PERMILLE 250
 

@@ -13,7 +13,7 @@ struct hp_frame {
 	__u64 entry_ns;
 	__u64 child_ns; /* time inside probed callees that have returned */
 	__u32 entity;
-	__u32 unused;
+	__u32 probe_ns; /* what probes inside the call have cost so far, calibrated; saturates */
 };
 HP_ABI_SIZE(struct hp_frame, 32);
 

@@ -16,7 +16,9 @@
 	X(RETURN_TOO_DEEP, "returns_too_deep")    /* entries beyond the kernel's 64 levels */  \
 	X(STACK_FAILED, "cpu_stacks_failed")      /* sample without a user stack */            \
 	X(STACK_CUT, "cpu_stacks_truncated")      /* stack longer than HP_MAX_USER_STACK */    \
-	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */
+	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */   \
+	X(CLAMPED, "durations_clamped") /* shorter than the probes in it are said to cost */   \
+	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */
 
 /* clang-format off */
 enum hp_stat {

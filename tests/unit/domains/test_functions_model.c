@@ -32,7 +32,6 @@ static struct hp_call_event call_of(uint32_t entity, uint64_t ts_ns, uint64_t du
 			.ts_ns = ts_ns},
 		.duration_ns = duration_ns,
 		.entity = entity,
-		.depth = 1,
 	};
 }
 

@@ -64,10 +64,10 @@ static void test_most_expensive_first(void **state)
 {
 	struct hp_governor_drop drops[4];
 	struct hp_governor_function functions[] = {
-		{.index = 10, .hits = 5000, .price_ns = HP_GOVERNOR_EMULATED_NS},
-		{.index = 11, .hits = 30000, .price_ns = HP_GOVERNOR_EMULATED_NS},
-		{.index = 12, .hits = 4000, .price_ns = HP_GOVERNOR_STEPPED_NS},
-		{.index = 13, .hits = 1000, .price_ns = HP_GOVERNOR_EMULATED_NS},
+		{.index = 10, .hits = 5000, .price_ns = 1000},
+		{.index = 11, .hits = 30000, .price_ns = 1000},
+		{.index = 12, .hits = 4000, .price_ns = 12000},
+		{.index = 13, .hits = 1000, .price_ns = 1000},
 	};
 	/* 84 ms spent, budget 7.5 ms: without 48 and 30 there are 6 left. */
 	struct hp_governor_result result = hp_governor_decide(functions, 4, SECOND, 0, drops);

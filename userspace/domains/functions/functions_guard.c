@@ -22,13 +22,15 @@ static uint64_t target_cpu_ns(int pid)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-/* Of one call: the entry, and a single-stepped ret where exits are probed. */
-static uint64_t price_of(const struct hp_plan_function *function)
+static struct hp_price price_of(const struct hp_functions_guard *guard,
+				const struct hp_plan_function *function)
 {
-	uint64_t price = function->class == HP_SITE_EMULATED ? HP_GOVERNOR_EMULATED_NS
-							     : HP_GOVERNOR_STEPPED_NS;
+	enum hp_price_end end = function->mode == HP_MODE_EXITS ? HP_PRICE_EXITS : HP_PRICE_RETURN;
+	struct hp_price price = guard->prices.of[end][function->class];
 
-	return function->mode == HP_MODE_EXITS ? price + HP_GOVERNOR_STEPPED_NS : price;
+	if (function->mode == HP_MODE_COUNT)
+		price = (struct hp_price){.timed_ns = price.skip_ns, .skip_ns = price.skip_ns};
+	return price;
 }
 
 /* By entity, so that all addresses of an entity share one partition and thus one generation. */
@@ -63,15 +65,19 @@ static void level_modes(struct hp_functions_guard *guard)
 }
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
-			    const struct hp_functions_object *object, int pid)
+			    const struct hp_functions_object *object,
+			    const struct hp_prices *prices, int pid)
 {
-	*guard = (struct hp_functions_guard){.plan = plan, .object = object, .pid = pid};
+	*guard = (struct hp_functions_guard){
+		.plan = plan, .object = object, .prices = *prices, .pid = pid};
 	guard->order = calloc(plan->functions.len + 1, sizeof(*guard->order));
 	guard->seen = calloc(object->nentities, sizeof(*guard->seen));
 	guard->price = calloc(object->nentities, sizeof(*guard->price));
 	guard->exact = calloc(object->nentities, sizeof(*guard->exact));
 	guard->modes = calloc(object->nentities, sizeof(*guard->modes));
-	if (!guard->order || !guard->seen || !guard->price || !guard->exact || !guard->modes)
+	guard->stepped = calloc(object->nentities, sizeof(*guard->stepped));
+	if (!guard->order || !guard->seen || !guard->price || !guard->exact || !guard->modes ||
+	    !guard->stepped)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->functions.len; i++) {
 		const struct hp_plan_function *function = &plan->functions.data[i];
@@ -82,6 +88,7 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 		guard->exact[function->entity] |= function->exact;
 		if (function->mode > guard->modes[function->entity])
 			guard->modes[function->entity] = function->mode;
+		guard->stepped[function->entity] |= function->class == HP_SITE_STEPPED;
 	}
 	level_modes(guard);
 	qsort_r(guard->order, guard->norder, sizeof(*guard->order), by_entity, guard);
@@ -149,7 +156,19 @@ void hp_functions_guard_deinit(struct hp_functions_guard *guard)
 	free(guard->price);
 	free(guard->exact);
 	free(guard->modes);
+	free(guard->stepped);
 	memset(guard, 0, sizeof(*guard));
+}
+
+/* Before the first hit. Assumed prices are no reason to change durations. */
+static void set_price(const struct hp_functions_guard *guard, struct hp_control *control,
+		      const struct hp_price *price)
+{
+	if (!guard->prices.calibrated || guard->raw)
+		return;
+	control->price_ns = price->timed_ns;
+	control->skip_ns = price->skip_ns;
+	control->bias_ns = price->bias_ns;
 }
 
 /*
@@ -173,9 +192,12 @@ static int open_partition(struct hp_functions_guard *guard, struct hp_partition 
 		const struct hp_plan_function *function =
 			&guard->plan->functions.data[partition->indices[i]];
 		uint32_t entity = function->entity;
+		struct hp_price price = price_of(guard, function);
 
-		if (price_of(function) > guard->price[entity])
-			guard->price[entity] = price_of(function);
+		if (price.timed_ns >= guard->price[entity]) {
+			guard->price[entity] = price.timed_ns;
+			set_price(guard, &guard->object->controls[entity], &price);
+		}
 		__atomic_store_n(&guard->object->controls[entity].generation, partition->generation,
 				 __ATOMIC_RELEASE);
 	}

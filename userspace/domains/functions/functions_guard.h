@@ -10,6 +10,7 @@
 #include "domains/functions/functions_load.h"
 #include "domains/functions/functions_probe.h"
 #include "probe/attach.h"
+#include "probe/price.h"
 
 struct hp_plan;
 
@@ -20,6 +21,7 @@ struct hp_plan;
 struct hp_functions_guard {
 	struct hp_plan *plan;                     /* borrowed */
 	const struct hp_functions_object *object; /* borrowed */
+	struct hp_prices prices;
 	int pid;
 	uint32_t *order; /* plan indices that may be attached, by entity */
 	size_t norder;
@@ -28,6 +30,8 @@ struct hp_functions_guard {
 	uint64_t *price; /* ns a hit by entity, 0 = not attached, or dropped */
 	bool *exact;     /* by entity */
 	uint8_t *modes;  /* enum hp_plan_mode by entity */
+	bool *stepped;   /* by entity: some probe of it is single-stepped */
+	bool raw;        /* --no-compensate */
 	HP_VEC(struct hp_partition) partitions;
 	HP_VEC(struct hp_functions_drop) drops;
 	uint32_t generation;
@@ -39,7 +43,8 @@ struct hp_functions_guard {
 };
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
-			    const struct hp_functions_object *object, int pid);
+			    const struct hp_functions_object *object,
+			    const struct hp_prices *prices, int pid);
 /* Closes all links, whatever the target is doing. */
 void hp_functions_guard_detach(struct hp_functions_guard *guard);
 /* Keeps return probes going until @until_ns (trap:U20). Any thread, while the guard exists. */

@@ -19,6 +19,7 @@ struct hp_functions_object {
 	const struct hp_cell *cells; /* read-only mapping */
 	struct hp_control *controls; /* read-write mapping */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
+	uint32_t *calibration_tgid;
 	size_t cells_bytes, controls_bytes;
 };
 

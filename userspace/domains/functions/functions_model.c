@@ -150,6 +150,14 @@ struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, ui
 		sum.sum_ns += load(&cell->sum_ns);
 		sum.self_ns += load(&cell->self_ns);
 		sum.lost += load(&cell->lost);
+		sum.sampled_hits += load(&cell->sampled_hits);
+		sum.timed += load(&cell->timed);
+		sum.est_n += load(&cell->est_n);
+		sum.est_sum_ns += load(&cell->est_sum_ns);
+		sum.est_self_ns += load(&cell->est_self_ns);
+		sum.est_w += load(&cell->est_w);
+		sum.est_wq += load(&cell->est_wq);
+		sum.est_wqq += load(&cell->est_wqq);
 		sum.max_ns = max > sum.max_ns ? max : sum.max_ns;
 		sum.inv_min = inv_min > sum.inv_min ? inv_min : sum.inv_min;
 	}

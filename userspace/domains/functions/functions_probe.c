@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "domains/functions/functions_calibrate.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_load.h"
 #include "engine/core.h"
@@ -190,6 +191,7 @@ static void show_totals(struct hp_functions_probe *probe)
 		.ncpus = probe->object.ncpus,
 		.nentities = probe->object.nentities,
 		.modes = probe->guard.modes,
+		.stepped = probe->guard.stepped,
 	};
 	if (probe->plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
 		snprintf(probe->resources.note, sizeof(probe->resources.note), "%s",
@@ -198,18 +200,44 @@ static void show_totals(struct hp_functions_probe *probe)
 	pthread_mutex_unlock(&probe->lock);
 }
 
+/* Prices are assumed where they cannot be measured; then nothing is taken out of durations either. */
+static struct hp_prices calibrate(struct hp_functions_probe *probe)
+{
+	struct hp_prices prices = hp_prices_assumed;
+	uint64_t start = hp_clock_mono_ns();
+	int r = hp_functions_calibrate(&probe->object, &prices);
+
+	if (r < 0) {
+		hp_log(HP_LOG_WARN, "functions",
+		       "the price of a probe cannot be measured (%s): durations include it",
+		       hp_err_name(r));
+		return prices;
+	}
+	hp_log(HP_LOG_DEBUG, "functions",
+	       "calibrated in %.1f ms: a call %u ns emulated, %u ns stepped, %u ns with exits; "
+	       "counted %u and %u ns; bias %u, %u, %u ns",
+	       (double)(hp_clock_mono_ns() - start) / 1e6, prices.of[0][0].timed_ns,
+	       prices.of[0][1].timed_ns, prices.of[1][0].timed_ns, prices.of[0][0].skip_ns,
+	       prices.of[0][1].skip_ns, prices.of[0][0].bias_ns, prices.of[0][1].bias_ns,
+	       prices.of[1][0].bias_ns);
+	return prices;
+}
+
 static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 {
+	struct hp_prices prices;
 	int r = make_plan(probe, err);
 
 	if (r == 0)
 		r = load(probe, err);
 	if (r < 0)
 		return r;
-	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object,
+	prices = calibrate(probe);
+	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object, &prices,
 				    hp_target_pid(hp_engine_target(probe->engine)));
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
+	probe->guard.raw = hp_engine_settings(probe->engine)->no_compensate;
 	hp_functions_guard_beat(&probe->guard, hp_clock_mono_ns() + ALIVE_NS);
 	show_totals(probe);
 	publish(probe);

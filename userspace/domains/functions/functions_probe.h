@@ -37,6 +37,7 @@ struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */
 	uint32_t ncpus, nentities;
 	const uint8_t *modes; /* enum hp_plan_mode by entity */
+	const bool *stepped;  /* by entity: a probe of it is single-stepped */
 };
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);

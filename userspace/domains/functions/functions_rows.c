@@ -33,13 +33,17 @@ static bool is_listed(const struct hp_functions_totals *totals, uint32_t id,
 	return is_counted(totals, id) ? cell->hits > 0 : cell->count > 0;
 }
 
-static struct hp_function_row row_of(const struct hp_functions_source *source, uint32_t id,
-				     const struct hp_cell *cell, bool counted)
+static struct hp_function_row row_of(const struct hp_functions_source *source,
+				     const struct hp_functions_totals *totals, uint32_t id,
+				     const struct hp_cell *cell)
 {
+	bool counted = is_counted(totals, id);
+
 	return (struct hp_function_row){
 		.id = id,
 		.name = hp_registry_name(hp_engine_registry(source->engine), id),
 		.counted = counted,
+		.stepped = totals->stepped && totals->stepped[id],
 		.calls = counted ? cell->hits : cell->count,
 		.total_ns = cell->sum_ns,
 		.self_ns = cell->self_ns,
@@ -78,8 +82,7 @@ static int fill_rows(const struct hp_functions_source *source,
 			hp_functions_fold(totals->cells, totals->ncpus, totals->nentities, id);
 
 		if (is_listed(totals, id, &cell))
-			list->rows[list->nrows++] =
-				row_of(source, id, &cell, is_counted(totals, id));
+			list->rows[list->nrows++] = row_of(source, totals, id, &cell);
 	}
 	qsort(list->rows, list->nrows, sizeof(*list->rows), by_total);
 	return 0;

@@ -32,6 +32,8 @@ static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 			 (unsigned long long)row->calls);
 		hp_json_str(json, "percentiles_from", text);
 	}
+	if (row->stepped && !row->counted)
+		hp_json_str(json, "probe", "single-stepped: durations are uncertain by about 1 µs");
 	if (row->dropped)
 		hp_json_str(json, "dropped", row->dropped);
 }
