@@ -44,6 +44,9 @@ static const struct hp_option table[] = {
 	{"report", "FILE", HP_OPTION_TEXT, FIELD(report), 0, 0, NULL,
 	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
 	{"format", "FORMAT", HP_OPTION_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
+	{"overhead", "PCT", HP_OPTION_PERCENT, FIELD(overhead_percent), 0, 0, "3",
+	 "of the target's CPU time, what function probes may take: above it, functions are timed at one "
+	 "call in 16, then dropped"},
 	{"no-compensate", NULL, HP_OPTION_FLAG, FIELD(no_compensate), 0, 0, NULL,
 	 "show durations as measured; without it, the calibrated cost of probes is taken out"},
 	{"limit", "N", HP_OPTION_NUMBER, FIELD(limit), 0, UINT_MAX, "0",

@@ -118,7 +118,7 @@ static int set_value(struct hp_options *options, const struct hp_option *option,
 {
 	void *field = (char *)options + option->field;
 	uint64_t number = 0;
-	double seconds;
+	double decimal;
 	bool second;
 
 	switch (option->kind) {
@@ -151,9 +151,14 @@ static int set_value(struct hp_options *options, const struct hp_option *option,
 		*(const char **)field = text;
 		return 0;
 	case HP_OPTION_SECONDS:
-		if (!parse_decimal(text, strlen(text), 1e9, &seconds))
+		if (!parse_decimal(text, strlen(text), 1e9, &decimal))
 			return -EINVAL;
-		options->duration_ns = (uint64_t)(seconds * 1e9);
+		options->duration_ns = (uint64_t)(decimal * 1e9);
+		return 0;
+	case HP_OPTION_PERCENT:
+		if (!parse_decimal(text, strlen(text), 100, &decimal) || decimal < 0.1)
+			return -EINVAL;
+		*(double *)field = decimal;
 		return 0;
 	case HP_OPTION_PERCENTILES:
 		return parse_percentiles(options, text) ? 0 : -EINVAL;
@@ -200,6 +205,9 @@ static int refuse_value(const struct hp_option *option, const char *text, struct
 		break;
 	case HP_OPTION_SECONDS:
 		snprintf(takes, sizeof(takes), "a number of seconds, such as 10 or 0.5");
+		break;
+	case HP_OPTION_PERCENT:
+		snprintf(takes, sizeof(takes), "a percentage from 0.1 to 100");
 		break;
 	case HP_OPTION_PERCENTILES:
 		snprintf(takes, sizeof(takes),
@@ -348,6 +356,7 @@ int hp_options_parse(int argc, char **argv, struct hp_options **ret_options, str
 	options->percentiles[0] = 95;
 	options->npercentiles = 1;
 	options->cpu_hz = 99;
+	options->overhead_percent = 3;
 	options->cpu_window_sec = 5;
 	options->ring_kib = 256;
 	r = parse_words(options, argc, argv, err);

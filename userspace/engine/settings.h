@@ -13,9 +13,10 @@ struct hp_settings {
 	unsigned cpu_hz;
 	unsigned cpu_window_sec;
 	bool cpu_inclusive;
-	bool no_compensate;  /* durations as measured, the cost of probes included */
-	bool wire_latest;    /* --wire latest: function lists for newer consoles */
-	unsigned limit;      /* entries per list, 0 = all */
-	unsigned ring_bytes; /* of one CPU's ring; power of two, at least a page */
+	double overhead_percent; /* of the target's CPU time that function probes may take */
+	bool no_compensate;      /* durations as measured, the cost of probes included */
+	bool wire_latest;        /* --wire latest: function lists for newer consoles */
+	unsigned limit;          /* entries per list, 0 = all */
+	unsigned ring_bytes;     /* of one CPU's ring; power of two, at least a page */
 	bool no_sessions; /* test aid: use entry + return links although the kernel has sessions */
 };

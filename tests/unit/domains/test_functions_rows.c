@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_model.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
@@ -26,7 +27,7 @@ static const double percentiles[] = {50, 99};
 static const struct hp_settings settings = {.percentiles = percentiles, .npercentiles = 2};
 static struct hp_registry *registry;
 static struct hp_cell cells[CPUS * ENTITIES];
-static uint8_t modes[ENTITIES];
+static struct hp_guard_entity entities[ENTITIES];
 static bool has_totals;
 static size_t ndrops;
 
@@ -61,7 +62,7 @@ struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *
 		.cells = has_totals ? cells : NULL,
 		.ncpus = CPUS,
 		.nentities = ENTITIES,
-		.modes = modes,
+		.entities = entities,
 	};
 }
 
@@ -93,7 +94,7 @@ static int setup(void **state)
 	struct hp_functions_model *model = NULL;
 
 	memset(cells, 0, sizeof(cells));
-	memset(modes, HP_MODE_RETURN, sizeof(modes));
+	memset(entities, 0, sizeof(entities)); /* HP_MODE_RETURN */
 	has_totals = true;
 	ndrops = 0;
 	registry = NULL;
@@ -104,7 +105,7 @@ static int setup(void **state)
 		assert_int_equal(hp_registry_add(registry, NULL, names[i], &id), 0);
 		assert_int_equal(id, i + 1);
 	}
-	modes[4] = HP_MODE_COUNT;
+	entities[4].mode = HP_MODE_COUNT;
 	assert_int_equal(hp_functions_model_new(&model), 0);
 	*state = model;
 	return 0;

@@ -30,7 +30,9 @@ struct fixture {
 	uint64_t seen, wrong, last_ns;
 };
 
-/* The probed function. */
+/* The probed function; 0 is the calibration's, which leaves no records. */
+#define ENTITY 1
+
 __attribute__((noinline)) static void victim(void)
 {
 	asm volatile("");
@@ -48,7 +50,10 @@ static int load(struct fixture *fixture)
 	bpf_program__set_autoload(skel->progs.hp_function_session, false);
 	bpf_program__set_autoload(skel->progs.hp_function_exit, false);
 	bpf_program__set_autoload(skel->progs.hp_function_count, false);
-	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus);
+	config.nentities = ENTITY + 1;
+	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
+	if (r == 0)
+		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
 	if (r == 0)
 		r = hp_core_prepare(fixture->core, skel->obj, &config);
 	return r < 0 ? r : hp_functions_bpf__load(skel);
@@ -60,7 +65,9 @@ static int attach(struct fixture *fixture)
 					  fixture->skel->progs.hp_function_return};
 
 	for (int i = 0; i < 2; i++) {
-		LIBBPF_OPTS(bpf_uprobe_opts, opts, .func_name = "victim", .retprobe = i == 1);
+		LIBBPF_OPTS(bpf_uprobe_opts, opts, .func_name = "victim", .retprobe = i == 1,
+			    .bpf_cookie =
+				    HP_COOKIE(ENTITY, 0)); /* generation 0, as in a fresh map */
 
 		fixture->links[i] = bpf_program__attach_uprobe_opts(programs[i], getpid(),
 								    "/proc/self/exe", 0, &opts);
@@ -123,7 +130,7 @@ static void on_record(void *arg, const void *record, size_t size)
 	fixture->seen++;
 	if (size != sizeof(*event) || event->hdr.domain != HP_DOMAIN_functions ||
 	    event->hdr.kind != HP_EVENT_CALL || event->hdr.tid != (uint32_t)gettid() ||
-	    event->hdr.ts_ns <= fixture->last_ns || event->entity != 0)
+	    event->hdr.ts_ns <= fixture->last_ns || event->entity != ENTITY)
 		fixture->wrong++;
 	fixture->last_ns = event->hdr.ts_ns;
 }

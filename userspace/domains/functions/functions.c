@@ -28,6 +28,7 @@
 #include <errno.h>
 
 #include "base/err.h"
+#include "domains/functions/functions_governor.h"
 #include "domains/functions/functions_model.h"
 #include "domains/functions/functions_probe.h"
 #include "domains/functions/functions_view.h"
@@ -113,6 +114,8 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 
 	if (query->kind == HP_FUNCTIONS_LOGS)
 		return hp_functions_logs_snapshot(&source, query->id, ret_snapshot);
+	if (query->kind == HP_FUNCTIONS_GOVERNOR)
+		return hp_functions_governor_snapshot(&source, ret_snapshot);
 	return hp_functions_list_snapshot(&source, ret_snapshot);
 }
 

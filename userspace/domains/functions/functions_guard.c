@@ -1,39 +1,21 @@
 #include "domains/functions/functions_guard.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
-#include "base/err.h"
-#include "base/log.h"
-#include "domains/functions/functions_model.h"
-#include "probe/governor.h"
 #include "probe/plan.h"
-
-static uint64_t target_cpu_ns(int pid)
-{
-	struct timespec ts = {0};
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) == 0)
-		clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
 
 static struct hp_price price_of(const struct hp_functions_guard *guard,
 				const struct hp_plan_function *function)
 {
 	enum hp_price_end end = function->mode == HP_MODE_EXITS ? HP_PRICE_EXITS : HP_PRICE_RETURN;
-	struct hp_price price = guard->prices.of[end][function->class];
+	struct hp_price price = guard->settings.prices.of[end][function->class];
 
 	if (function->mode == HP_MODE_COUNT)
 		price = (struct hp_price){.timed_ns = price.skip_ns, .skip_ns = price.skip_ns};
 	return price;
 }
 
-/* By entity, so that all addresses of an entity share one partition and thus one generation. */
 static int by_entity(const void *a, const void *b, void *arg)
 {
 	const struct hp_functions_guard *guard = arg;
@@ -45,8 +27,9 @@ static int by_entity(const void *a, const void *b, void *arg)
 		return left->exact ? -1 : 1;
 	if (left->image != right->image)
 		return left->image < right->image ? -1 : 1;
-	if (guard->modes[left->entity] != guard->modes[right->entity])
-		return guard->modes[left->entity] < guard->modes[right->entity] ? -1 : 1;
+	if (left->mode != right->mode)
+		return left->mode < right->mode ? -1 : 1;
+	/* All addresses of an entity in one partition, thus of one generation. */
 	if (left->entity != right->entity)
 		return left->entity < right->entity ? -1 : 1;
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
@@ -59,38 +42,61 @@ static int by_entity(const void *a, const void *b, void *arg)
 static void level_modes(struct hp_functions_guard *guard)
 {
 	hp_vec_each(function, &guard->plan->functions) {
-		if (!function->reason && guard->modes[function->entity] == HP_MODE_COUNT)
-			function->mode = HP_MODE_COUNT;
+		struct hp_guard_entity *entity = &guard->entities[function->entity];
+
+		if (!function->reason && function->mode > entity->mode)
+			entity->mode = function->mode;
+		entity->exact |= !function->reason && function->exact;
 	}
+	hp_vec_each(function, &guard->plan->functions) {
+		if (guard->entities[function->entity].mode == HP_MODE_COUNT)
+			function->mode = HP_MODE_COUNT;
+		if (guard->entities[function->entity].exact)
+			function->exact = true;
+	}
+}
+
+/* Before the first hit. Assumed prices are no reason to change durations. */
+static void set_price(const struct hp_functions_guard *guard,
+		      const struct hp_plan_function *function)
+{
+	struct hp_guard_entity *entity = &guard->entities[function->entity];
+	struct hp_control *control = &guard->object->controls[function->entity];
+	struct hp_price price = price_of(guard, function);
+
+	entity->stepped |= function->class == HP_SITE_STEPPED;
+	if (price.timed_ns < entity->time_ns)
+		return;
+	entity->time_ns = price.timed_ns;
+	entity->skip_ns = price.skip_ns;
+	if (!guard->settings.prices.calibrated || guard->settings.raw)
+		return;
+	control->price_ns = price.timed_ns;
+	control->skip_ns = price.skip_ns;
+	control->bias_ns = price.bias_ns;
 }
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object,
-			    const struct hp_prices *prices, int pid)
+			    const struct hp_guard_settings *settings)
 {
 	*guard = (struct hp_functions_guard){
-		.plan = plan, .object = object, .prices = *prices, .pid = pid};
+		.plan = plan,
+		.object = object,
+		.settings = *settings,
+		.links = {.plan = plan, .object = object, .pid = settings->pid},
+	};
 	guard->order = calloc(plan->functions.len + 1, sizeof(*guard->order));
-	guard->seen = calloc(object->nentities, sizeof(*guard->seen));
-	guard->price = calloc(object->nentities, sizeof(*guard->price));
-	guard->exact = calloc(object->nentities, sizeof(*guard->exact));
-	guard->modes = calloc(object->nentities, sizeof(*guard->modes));
-	guard->stepped = calloc(object->nentities, sizeof(*guard->stepped));
-	if (!guard->order || !guard->seen || !guard->price || !guard->exact || !guard->modes ||
-	    !guard->stepped)
+	guard->entities = calloc(object->nentities, sizeof(*guard->entities));
+	if (!guard->order || !guard->entities)
 		return -ENOMEM;
-	for (size_t i = 0; i < plan->functions.len; i++) {
-		const struct hp_plan_function *function = &plan->functions.data[i];
-
-		if (function->reason)
-			continue;
-		guard->order[guard->norder++] = (uint32_t)i;
-		guard->exact[function->entity] |= function->exact;
-		if (function->mode > guard->modes[function->entity])
-			guard->modes[function->entity] = function->mode;
-		guard->stepped[function->entity] |= function->class == HP_SITE_STEPPED;
-	}
 	level_modes(guard);
+	for (size_t i = 0; i < plan->functions.len; i++) {
+		if (plan->functions.data[i].reason)
+			continue;
+		set_price(guard, &plan->functions.data[i]);
+		guard->order[guard->norder++] = (uint32_t)i;
+	}
 	qsort_r(guard->order, guard->norder, sizeof(*guard->order), by_entity, guard);
 	return 0;
 }
@@ -105,139 +111,15 @@ void hp_functions_guard_detach(struct hp_functions_guard *guard)
 	if (!guard->object)
 		return;
 	hp_functions_guard_beat(guard, 0); /* else the first close may wait for ever: trap:U20 */
-	hp_vec_each(partition, &guard->partitions)
-		hp_attach_close(partition);
-	hp_vec_each(closer, &guard->closers)
-		pthread_join(*closer, NULL);
-	guard->closers.len = 0;
-}
-
-static void *close_links(void *arg)
-{
-	struct hp_partition *old = arg;
-
-	hp_partition_free(old);
-	free(old);
-	return NULL;
-}
-
-/*
- * Closes @old beside us: the kernel takes its breakpoints away at once, but the call returns only after a
- * grace period that a busy target can hold up (trap:U20).
- */
-static void close_aside(struct hp_functions_guard *guard, const struct hp_partition *old)
-{
-	struct hp_partition *copy = malloc(sizeof(*copy));
-	pthread_t thread;
-
-	if (!copy) {
-		hp_partition_free(&(struct hp_partition){
-			old->indices, old->len, 0, {old->fds[0], old->fds[1]}});
-		return;
-	}
-	*copy = *old;
-	if (pthread_create(&thread, NULL, close_links, copy)) {
-		close_links(copy);
-		return;
-	}
-	if (hp_vec_push(&guard->closers, thread) < 0)
-		pthread_join(thread, NULL);
+	hp_functions_links_detach(&guard->links);
 }
 
 void hp_functions_guard_deinit(struct hp_functions_guard *guard)
 {
-	hp_vec_each(partition, &guard->partitions)
-		hp_partition_free(partition);
-	hp_vec_free(&guard->partitions);
-	hp_vec_free(&guard->closers);
-	hp_vec_free(&guard->drops);
+	hp_functions_links_deinit(&guard->links);
 	free(guard->order);
-	free(guard->seen);
-	free(guard->price);
-	free(guard->exact);
-	free(guard->modes);
-	free(guard->stepped);
+	free(guard->entities);
 	memset(guard, 0, sizeof(*guard));
-}
-
-/* Before the first hit. Assumed prices are no reason to change durations. */
-static void set_price(const struct hp_functions_guard *guard, struct hp_control *control,
-		      const struct hp_price *price)
-{
-	if (!guard->prices.calibrated || guard->raw)
-		return;
-	control->price_ns = price->timed_ns;
-	control->skip_ns = price->skip_ns;
-	control->bias_ns = price->bias_ns;
-}
-
-/*
- * Opens @partition and makes its generation the current one. A hit between the opening of the links and
- * the switch is not counted; for a replaced partition the old links still count it.
- */
-static int open_partition(struct hp_functions_guard *guard, struct hp_partition *partition)
-{
-	uint64_t start = hp_clock_mono_ns();
-	size_t refused = 0;
-	int r;
-
-	partition->generation = ++guard->generation;
-	partition->fds[0] = partition->fds[1] = -1;
-	r = hp_attach_open(&guard->object->programs, guard->pid, guard->plan, partition, &refused);
-	guard->attach_ns += hp_clock_mono_ns() - start;
-	guard->refused += refused;
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < partition->len; i++) {
-		const struct hp_plan_function *function =
-			&guard->plan->functions.data[partition->indices[i]];
-		uint32_t entity = function->entity;
-		struct hp_price price = price_of(guard, function);
-
-		if (price.timed_ns >= guard->price[entity]) {
-			guard->price[entity] = price.timed_ns;
-			set_price(guard, &guard->object->controls[entity], &price);
-		}
-		__atomic_store_n(&guard->object->controls[entity].generation, partition->generation,
-				 __ATOMIC_RELEASE);
-	}
-	return 0;
-}
-
-static int verify(struct hp_functions_guard *guard, struct hp_partition *partition)
-{
-	int missing = hp_attach_verify(guard->pid, guard->plan, partition);
-	size_t kept = 0;
-
-	if (missing <= 0)
-		return missing;
-	for (size_t i = 0; i < partition->len; i++) {
-		if (!guard->plan->functions.data[partition->indices[i]].reason)
-			partition->indices[kept++] = partition->indices[i];
-	}
-	partition->len = kept;
-	guard->refused += (size_t)missing;
-	return 0;
-}
-
-/* Attaches order[from, to), all of one image. */
-static int attach_range(struct hp_functions_guard *guard, size_t from, size_t to)
-{
-	struct hp_partition partition = {.len = to - from, .fds = {-1, -1}};
-	int r;
-
-	partition.indices = calloc(to - from, sizeof(*partition.indices));
-	if (!partition.indices)
-		return -ENOMEM;
-	memcpy(partition.indices, guard->order + from, (to - from) * sizeof(*partition.indices));
-	r = open_partition(guard, &partition);
-	if (r == 0)
-		r = verify(guard, &partition);
-	if (r == 0)
-		r = hp_vec_push(&guard->partitions, partition);
-	if (r < 0)
-		hp_partition_free(&partition);
-	return r;
 }
 
 static const struct hp_plan_function *ordered(const struct hp_functions_guard *guard, size_t i)
@@ -261,6 +143,29 @@ static size_t batch_end(const struct hp_functions_guard *guard, size_t from, siz
 	return to;
 }
 
+void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
+				  enum hp_level level)
+{
+	struct hp_control *control = &guard->object->controls[id];
+
+	__atomic_store_n(&guard->entities[id].level, (uint8_t)level, __ATOMIC_RELAXED);
+	__atomic_store_n(&control->shift, level == HP_LEVEL_SAMPLED ? HP_GOVERNOR_SHIFT : 0,
+			 __ATOMIC_RELAXED);
+	if (level == HP_LEVEL_DROPPED) {
+		guard->entities[id].attached = false;
+		__atomic_store_n(&control->generation, 0, __ATOMIC_RELEASE);
+	}
+}
+
+static int attach(struct hp_functions_guard *guard, const uint32_t *indices, size_t n)
+{
+	int r = hp_functions_links_attach(&guard->links, indices, n);
+
+	for (size_t i = 0; i < n && r == 0; i++)
+		guard->entities[guard->plan->functions.data[indices[i]].entity].attached = true;
+	return r;
+}
+
 int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max)
 {
 	size_t to;
@@ -269,7 +174,7 @@ int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max)
 	if (guard->next == guard->norder)
 		return 1;
 	to = batch_end(guard, guard->next, max);
-	r = attach_range(guard, guard->next, to);
+	r = attach(guard, guard->order + guard->next, to - guard->next);
 	if (r < 0)
 		return r;
 	guard->next = to;
@@ -287,105 +192,36 @@ int hp_functions_guard_attach_exact(struct hp_functions_guard *guard)
 	return 0;
 }
 
-static uint64_t hits_of(const struct hp_functions_guard *guard, uint32_t entity)
+/* One partition's functions are kept if their entity is still attached. */
+static bool is_kept(void *arg, uint32_t index)
 {
-	return hp_functions_fold(guard->object->cells, guard->object->ncpus,
-				 guard->object->nentities, entity)
-		.hits;
+	const struct hp_functions_guard *guard = arg;
+
+	return guard->entities[guard->plan->functions.data[index].entity].attached;
 }
 
-void hp_functions_guard_begin_window(struct hp_functions_guard *guard)
+int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard)
 {
-	for (uint32_t entity = 1; entity < guard->object->nentities; entity++) {
-		if (guard->price[entity])
-			guard->seen[entity] = hits_of(guard, entity);
-	}
-	guard->window_start_cpu_ns = target_cpu_ns(guard->pid);
-	guard->window_start_ns = hp_clock_mono_ns();
+	return hp_functions_links_filter(&guard->links, is_kept, guard);
 }
 
-static bool is_dropped(const struct hp_functions_guard *guard,
-		       const struct hp_plan_function *function)
+bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id)
 {
-	return guard->price[function->entity] == 0;
+	return guard->entities[id].mode == HP_MODE_RETURN &&
+	       guard->object->programs.session_fd >= 0;
 }
 
-/* Opens links for the survivors, then closes the old ones: their counts have no gap. */
-static int repartition(struct hp_functions_guard *guard, struct hp_partition *old)
+int hp_functions_guard_take_back(struct hp_functions_guard *guard, uint32_t id)
 {
-	struct hp_partition fresh = {.fds = {-1, -1}};
-	int r = 0;
+	size_t from = 0, to;
 
-	fresh.indices = calloc(old->len, sizeof(*fresh.indices));
-	if (!fresh.indices)
-		return -ENOMEM;
-	for (size_t i = 0; i < old->len; i++) {
-		if (!is_dropped(guard, &guard->plan->functions.data[old->indices[i]]))
-			fresh.indices[fresh.len++] = old->indices[i];
-	}
-	if (fresh.len == old->len) {
-		free(fresh.indices);
-		return 0;
-	}
-	if (fresh.len)
-		r = open_partition(guard, &fresh);
-	if (r < 0) { /* the target is not harmed by fewer probes: the whole partition goes */
-		hp_partition_free(&fresh);
-		fresh = (struct hp_partition){.fds = {-1, -1}};
-	}
-	close_aside(guard, old);
-	*old = fresh;
-	return r;
-}
-
-static int drop(struct hp_functions_guard *guard, uint32_t entity,
-		const struct hp_governor_drop *decision)
-{
-	struct hp_functions_drop drop = {.entity = entity};
-
-	snprintf(drop.reason, sizeof(drop.reason),
-		 "over budget: %llu calls/s at %.1f µs a probe would take %.1f %% of a CPU",
-		 (unsigned long long)decision->hits_per_sec, (double)guard->price[entity] / 1000.0,
-		 decision->percent);
-	guard->price[entity] = 0;
-	__atomic_store_n(&guard->object->controls[entity].generation, 0, __ATOMIC_RELEASE);
-	return hp_vec_push(&guard->drops, drop);
-}
-
-int hp_functions_guard_end_window(struct hp_functions_guard *guard)
-{
-	HP_AUTO_FREE struct hp_governor_function *functions = NULL;
-	HP_AUTO_FREE struct hp_governor_drop *drops = NULL;
-	uint64_t window = hp_clock_mono_ns() - guard->window_start_ns;
-	uint64_t cpu = target_cpu_ns(guard->pid) - guard->window_start_cpu_ns;
-	struct hp_governor_result result;
-	size_t n = 0;
-	int r = 0;
-
-	functions = calloc(guard->object->nentities, sizeof(*functions));
-	drops = calloc(guard->object->nentities, sizeof(*drops));
-	if (!functions || !drops)
-		return -ENOMEM;
-	for (uint32_t entity = 1; entity < guard->object->nentities; entity++) {
-		if (!guard->price[entity])
-			continue;
-		functions[n++] = (struct hp_governor_function){
-			.index = entity,
-			.hits = hits_of(guard, entity) - guard->seen[entity],
-			.price_ns = (uint32_t)guard->price[entity],
-			.exact = guard->exact[entity],
-		};
-	}
-	result = hp_governor_decide(functions, n, window, cpu, drops);
-	for (size_t i = 0; i < result.ndrops && r == 0; i++)
-		r = drop(guard, drops[i].index, &drops[i]);
-	if (result.ndrops) {
-		hp_log(HP_LOG_DEBUG, "functions",
-		       "window %.1f ms: spent %.2f of %.2f ms, %zu dropped", (double)window / 1e6,
-		       (double)result.spent_ns / 1e6, (double)result.budget_ns / 1e6,
-		       result.ndrops);
-		for (size_t i = 0; i < guard->partitions.len && r == 0; i++)
-			r = repartition(guard, &guard->partitions.data[i]);
-	}
-	return r < 0 ? r : (int)result.ndrops;
+	while (from < guard->norder && ordered(guard, from)->entity != id)
+		from++;
+	to = from;
+	while (to < guard->norder && ordered(guard, to)->entity == id)
+		to++;
+	hp_functions_guard_set_level(guard, id,
+				     hp_functions_guard_can_sample(guard, id) ? HP_LEVEL_SAMPLED
+									      : HP_LEVEL_TIMED);
+	return attach(guard, guard->order + from, to - from);
 }

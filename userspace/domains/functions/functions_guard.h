@@ -1,50 +1,53 @@
 #pragma once
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
-#include "base/vec.h"
+#include "domains/functions/functions_links.h"
 #include "domains/functions/functions_load.h"
-#include "domains/functions/functions_probe.h"
-#include "probe/attach.h"
+#include "probe/governor.h"
 #include "probe/price.h"
 
 struct hp_plan;
 
 /*
- * Attached partitions of the plan and the guard over them: attaches in batches, measures hits per window,
- * drops what costs more than its share. One owner, the probe thread; nothing here locks.
+ * The planned functions under probes: in which order they are attached, what a call of each costs, and on which level of
+ * the ladder (probe/governor) each stands; functions_ladder.h decides about levels. One owner, the probe
+ * thread; nothing here locks.
  */
+struct hp_guard_entity {
+	uint64_t seen;             /* hits at the start of the window */
+	uint32_t time_ns, skip_ns; /* prices of its most expensive address */
+	uint8_t mode;              /* enum hp_plan_mode */
+	uint8_t level;             /* enum hp_level; read by others, so atomically */
+	bool attached, exact;
+	bool stepped; /* a probe of it is single-stepped */
+};
+
+struct hp_guard_settings {
+	struct hp_prices prices;
+	double budget_percent; /* of the target's CPU time */
+	bool raw;              /* --no-compensate */
+	int pid;
+};
+
 struct hp_functions_guard {
 	struct hp_plan *plan;                     /* borrowed */
 	const struct hp_functions_object *object; /* borrowed */
-	struct hp_prices prices;
-	int pid;
-	uint32_t *order; /* plan indices that may be attached, by entity */
+	struct hp_guard_settings settings;
+	struct hp_functions_links links;
+	struct hp_guard_entity *entities;
+	uint32_t *
+		order; /* plan indices that may be attached: exact ones first, by image, mode, entity */
 	size_t norder;
-	size_t next;     /* first of `order` that is not attached yet */
-	uint64_t *seen;  /* hits at the start of the window, by entity */
-	uint64_t *price; /* ns a hit by entity, 0 = not attached, or dropped */
-	bool *exact;     /* by entity */
-	uint8_t *modes;  /* enum hp_plan_mode by entity */
-	bool *stepped;   /* by entity: some probe of it is single-stepped */
-	bool raw;        /* --no-compensate */
-	HP_VEC(struct hp_partition) partitions;
-	HP_VEC(struct hp_functions_drop) drops;
-	uint32_t generation;
-	HP_VEC(pthread_t) closers; /* threads that close replaced links, see functions_guard.c */
-	uint64_t window_start_ns, window_start_cpu_ns;
-	uint64_t attach_ns; /* in the kernel, for opening links */
-	/* Functions the kernel would not take, or where no breakpoint appeared. */
-	size_t refused;
+	size_t next; /* first of `order` that is not attached yet */
 };
 
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object,
-			    const struct hp_prices *prices, int pid);
+			    const struct hp_guard_settings *settings);
 /* Closes all links, whatever the target is doing. */
 void hp_functions_guard_detach(struct hp_functions_guard *guard);
 /* Keeps return probes going until @until_ns (trap:U20). Any thread, while the guard exists. */
@@ -56,6 +59,10 @@ int hp_functions_guard_attach_exact(struct hp_functions_guard *guard);
 /* The next @max functions of the plan; 0 = more to come, 1 = all are attached, negative errno. */
 int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max);
 
-void hp_functions_guard_begin_window(struct hp_functions_guard *guard);
-/* Ends the window and drops what is over budget: number of functions dropped, or negative errno. */
-int hp_functions_guard_end_window(struct hp_functions_guard *guard);
+/* Takes effect with the next hit; the links of dropped functions go with hp_functions_guard_drop_unattached(). */
+void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
+				  enum hp_level level);
+int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard); /* 0 or negative errno */
+bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id);
+/* Attaches the dropped function @id again, sampled where possible. 0 or negative errno. */
+int hp_functions_guard_take_back(struct hp_functions_guard *guard, uint32_t id);

@@ -10,8 +10,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/vec.h"
+#include "domains/functions/functions_board.h"
 #include "domains/functions/functions_calibrate.h"
 #include "domains/functions/functions_guard.h"
+#include "domains/functions/functions_ladder.h"
 #include "domains/functions/functions_load.h"
 #include "engine/core.h"
 #include "engine/engine.h"
@@ -29,6 +31,7 @@
 #define LAST_BATCH      8192
 #define RAMP_WINDOW_NS  8000000
 #define WATCH_WINDOW_NS 200000000
+#define TRIP_CHECK_NS   10000000
 
 /* How long return probes go on without a sign of life from the engine (trap:U20). */
 #define ALIVE_NS 3000000000ull
@@ -42,109 +45,10 @@ struct hp_functions_probe {
 	struct hp_plan *plan;
 	struct hp_functions_object object;
 	struct hp_functions_guard guard;
+	struct hp_functions_ladder ladder;
 
-	/* Shared, under lock. */
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	bool stopping, planned, attached;
-	struct hp_err failed;
-	struct hp_functions_totals totals;
-	struct hp_resources resources;
-	HP_VEC(struct hp_functions_drop) drops;
-	HP_VEC(struct hp_functions_skip) skips;
+	struct hp_functions_board board; /* shared */
 };
-
-/* Waits @ns or until stop; true = stop. */
-static bool rest(struct hp_functions_probe *probe, uint64_t ns)
-{
-	uint64_t until_ns = hp_clock_mono_ns() + ns;
-	struct timespec until = {
-		.tv_sec = (time_t)(until_ns / 1000000000ull),
-		.tv_nsec = (long)(until_ns % 1000000000ull),
-	};
-	bool stopping;
-	int r = 0;
-
-	pthread_mutex_lock(&probe->lock);
-	while (!probe->stopping && r == 0)
-		r = pthread_cond_timedwait(&probe->changed, &probe->lock, &until);
-	stopping = probe->stopping;
-	pthread_mutex_unlock(&probe->lock);
-	return stopping;
-}
-
-static bool is_stopping(struct hp_functions_probe *probe)
-{
-	bool stopping;
-
-	pthread_mutex_lock(&probe->lock);
-	stopping = probe->stopping;
-	pthread_mutex_unlock(&probe->lock);
-	return stopping;
-}
-
-static int count_skips(struct hp_functions_probe *probe)
-{
-	probe->skips.len = 0;
-	hp_vec_each(function, &probe->plan->functions) {
-		bool known = false;
-		int r;
-
-		if (!function->reason)
-			continue;
-		hp_vec_each(skip, &probe->skips) {
-			if (strcmp(skip->reason, function->reason) == 0) {
-				skip->count++;
-				known = true;
-				break;
-			}
-		}
-		if (known)
-			continue;
-		r = hp_vec_push(&probe->skips, ((struct hp_functions_skip){function->reason, 1}));
-		if (r < 0)
-			return r;
-	}
-	return 0;
-}
-
-/* Publishes what the engine may show. */
-static void publish(struct hp_functions_probe *probe)
-{
-	const struct hp_functions_guard *guard = &probe->guard;
-	uint32_t skipped = 0;
-
-	pthread_mutex_lock(&probe->lock);
-	count_skips(probe);
-	hp_vec_each(skip, &probe->skips)
-		skipped += skip->count;
-	probe->resources.planned = (uint32_t)probe->plan->functions.len;
-	probe->resources.skipped = skipped;
-	probe->resources.dropped = (uint32_t)guard->drops.len;
-	probe->resources.attached = 0;
-	hp_vec_each(partition, &guard->partitions)
-		probe->resources.attached += (uint32_t)partition->len;
-	probe->resources.attach_ns = guard->attach_ns;
-	while (probe->drops.len < guard->drops.len) {
-		if (hp_vec_push(&probe->drops, guard->drops.data[probe->drops.len]) < 0)
-			break;
-	}
-	pthread_mutex_unlock(&probe->lock);
-}
-
-static void fail(struct hp_functions_probe *probe, const struct hp_err *err)
-{
-	pthread_mutex_lock(&probe->lock);
-	probe->failed = *err;
-	probe->planned = true;
-	probe->attached = true; /* nothing more is coming */
-	snprintf(probe->resources.failed, sizeof(probe->resources.failed), "%s", err->text);
-	pthread_cond_broadcast(&probe->changed);
-	pthread_mutex_unlock(&probe->lock);
-	if (err->code !=
-	    -ENOENT) /* a pattern without a match ends the daemon, which says it itself */
-		hp_log(HP_LOG_WARN, "functions", "unavailable: %s", err->text);
-}
 
 static int make_plan(struct hp_functions_probe *probe, struct hp_err *err)
 {
@@ -182,24 +86,6 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 	return 0;
 }
 
-static void show_totals(struct hp_functions_probe *probe)
-{
-	pthread_mutex_lock(&probe->lock);
-	probe->planned = true;
-	probe->totals = (struct hp_functions_totals){
-		.cells = probe->object.cells,
-		.ncpus = probe->object.ncpus,
-		.nentities = probe->object.nentities,
-		.modes = probe->guard.modes,
-		.stepped = probe->guard.stepped,
-	};
-	if (probe->plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
-		snprintf(probe->resources.note, sizeof(probe->resources.note), "%s",
-			 probe->plan->preflight.lines[0]);
-	pthread_cond_broadcast(&probe->changed);
-	pthread_mutex_unlock(&probe->lock);
-}
-
 /* Prices are assumed where they cannot be measured; then nothing is taken out of durations either. */
 static struct hp_prices calibrate(struct hp_functions_probe *probe)
 {
@@ -223,33 +109,61 @@ static struct hp_prices calibrate(struct hp_functions_probe *probe)
 	return prices;
 }
 
+static void publish(struct hp_functions_probe *probe)
+{
+	hp_functions_board_publish(&probe->board, &probe->guard, &probe->ladder);
+}
+
 static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 {
-	struct hp_prices prices;
+	const struct hp_settings *settings = hp_engine_settings(probe->engine);
+	struct hp_guard_settings guard = {
+		.budget_percent = settings->overhead_percent,
+		.raw = settings->no_compensate,
+		.pid = hp_target_pid(hp_engine_target(probe->engine)),
+	};
+	struct hp_functions_totals totals;
 	int r = make_plan(probe, err);
 
 	if (r == 0)
 		r = load(probe, err);
 	if (r < 0)
 		return r;
-	prices = calibrate(probe);
-	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object, &prices,
-				    hp_target_pid(hp_engine_target(probe->engine)));
+	guard.prices = calibrate(probe);
+	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object, &guard);
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
-	probe->guard.raw = hp_engine_settings(probe->engine)->no_compensate;
+	hp_functions_ladder_init(&probe->ladder, &probe->guard);
 	hp_functions_guard_beat(&probe->guard, hp_clock_mono_ns() + ALIVE_NS);
-	show_totals(probe);
+	totals = (struct hp_functions_totals){
+		.cells = probe->object.cells,
+		.ncpus = probe->object.ncpus,
+		.nentities = probe->object.nentities,
+		.entities = probe->guard.entities,
+	};
+	hp_functions_board_planned(&probe->board, &totals, probe->plan);
 	publish(probe);
 	return 0;
 }
 
+/* Ends early if the target, idle until now, wakes up and hits more probes than it can bear. */
 static int window(struct hp_functions_probe *probe, uint64_t ns)
 {
-	hp_functions_guard_begin_window(&probe->guard);
-	if (rest(probe, ns))
-		return -ECANCELED;
-	return hp_functions_guard_end_window(&probe->guard);
+	const struct hp_core *core = hp_engine_core(probe->engine);
+	uint64_t hits = hp_core_stat(core, HP_STAT_HITS), elapsed = 0;
+	bool tripped = false;
+
+	hp_functions_ladder_begin(&probe->ladder);
+	while (elapsed < ns && !tripped) {
+		uint64_t slice = ns - elapsed < TRIP_CHECK_NS ? ns - elapsed : TRIP_CHECK_NS;
+
+		if (hp_functions_board_rest(&probe->board, slice))
+			return -ECANCELED;
+		elapsed += slice;
+		tripped = hp_core_stat(core, HP_STAT_HITS) - hits >
+			  hp_functions_ladder_trip(&probe->ladder, elapsed);
+	}
+	return hp_functions_ladder_end(&probe->ladder);
 }
 
 static int ramp_up(struct hp_functions_probe *probe)
@@ -259,7 +173,7 @@ static int ramp_up(struct hp_functions_probe *probe)
 	bool done = false;
 
 	while (r >= 0 && !done) {
-		if (is_stopping(probe))
+		if (hp_functions_board_is_stopping(&probe->board))
 			return -ECANCELED;
 		r = hp_functions_guard_attach_next(&probe->guard, batch);
 		if (r < 0)
@@ -277,6 +191,22 @@ static int ramp_up(struct hp_functions_probe *probe)
 	return r < 0 ? r : 0;
 }
 
+/* Until stop or a failure. */
+static int watch(struct hp_functions_probe *probe)
+{
+	int r = 0;
+
+	while (r >= 0) {
+		r = window(probe, WATCH_WINDOW_NS);
+		if (r >= 0)
+			r = hp_functions_ladder_retry(&probe->ladder);
+		if (r > 0)
+			r = window(probe, RAMP_WINDOW_NS);
+		publish(probe);
+	}
+	return r;
+}
+
 static void *run(void *arg)
 {
 	struct hp_functions_probe *probe = arg;
@@ -284,23 +214,17 @@ static void *run(void *arg)
 	int r = prepare(probe, &err);
 
 	if (r < 0) {
-		fail(probe, &err);
+		hp_functions_board_failed(&probe->board, &err);
 		return NULL;
 	}
 	r = ramp_up(probe);
 	publish(probe);
-	pthread_mutex_lock(&probe->lock);
-	probe->attached = true;
-	pthread_cond_broadcast(&probe->changed);
-	pthread_mutex_unlock(&probe->lock);
-	while (r >= 0) {
-		r = window(probe, WATCH_WINDOW_NS);
-		if (r > 0)
-			publish(probe);
-	}
+	hp_functions_board_attached(&probe->board);
+	if (r >= 0)
+		r = watch(probe);
 	if (r != -ECANCELED && r != -ESRCH) {
 		hp_err_set(&err, r, "attaching stopped half-way: %s", hp_err_name(r));
-		fail(probe, &err);
+		hp_functions_board_failed(&probe->board, &err);
 	}
 	/* The links go here, off the engine thread: closing thousands takes its grace periods. */
 	hp_functions_guard_detach(&probe->guard);
@@ -311,17 +235,12 @@ int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe
 			     struct hp_err *err)
 {
 	struct hp_functions_probe *probe = calloc(1, sizeof(*probe));
-	pthread_condattr_t monotonic;
 	int r;
 
 	if (!probe)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	probe->engine = engine;
-	pthread_mutex_init(&probe->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&probe->changed, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	hp_functions_board_init(&probe->board);
 	r = pthread_create(&probe->thread, NULL, run, probe);
 	if (r) {
 		hp_functions_probe_free(probe);
@@ -336,10 +255,7 @@ void hp_functions_probe_stop(struct hp_functions_probe *probe)
 {
 	if (!probe->started)
 		return;
-	pthread_mutex_lock(&probe->lock);
-	probe->stopping = true;
-	pthread_cond_broadcast(&probe->changed);
-	pthread_mutex_unlock(&probe->lock);
+	hp_functions_board_stop(&probe->board);
 	pthread_join(probe->thread, NULL);
 	probe->started = false;
 }
@@ -349,53 +265,39 @@ void hp_functions_probe_free(struct hp_functions_probe *probe)
 	if (!probe)
 		return;
 	hp_functions_probe_stop(probe);
+	hp_functions_ladder_deinit(&probe->ladder);
 	hp_functions_guard_deinit(&probe->guard);
 	hp_functions_object_free(&probe->object);
 	hp_plan_free(probe->plan);
-	hp_vec_free(&probe->drops);
-	hp_vec_free(&probe->skips);
-	pthread_cond_destroy(&probe->changed);
-	pthread_mutex_destroy(&probe->lock);
+	hp_functions_board_deinit(&probe->board);
 	free(probe);
 }
 
 int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_err *err)
 {
-	int code;
-
-	pthread_mutex_lock(&probe->lock);
-	while (!probe->planned)
-		pthread_cond_wait(&probe->changed, &probe->lock);
-	code = probe->failed.code;
-	if (code < 0 && err)
-		*err = probe->failed;
-	pthread_mutex_unlock(&probe->lock);
-	return code;
+	return hp_functions_board_wait_planned(&probe->board, err);
 }
 
 void hp_functions_probe_wait_attached(struct hp_functions_probe *probe)
 {
-	pthread_mutex_lock(&probe->lock);
-	while (!probe->attached)
-		pthread_cond_wait(&probe->changed, &probe->lock);
-	pthread_mutex_unlock(&probe->lock);
+	hp_functions_board_wait_attached(&probe->board);
 }
 
 void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns)
 {
-	pthread_mutex_lock(&probe->lock);
-	if (probe->totals.cells && !probe->stopping)
+	pthread_mutex_lock(&probe->board.lock);
+	if (probe->board.totals.cells && !probe->board.stopping)
 		hp_functions_guard_beat(&probe->guard, now_ns + ALIVE_NS);
-	pthread_mutex_unlock(&probe->lock);
+	pthread_mutex_unlock(&probe->board.lock);
 }
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe)
 {
 	struct hp_functions_totals totals;
 
-	pthread_mutex_lock(&probe->lock);
-	totals = probe->totals;
-	pthread_mutex_unlock(&probe->lock);
+	pthread_mutex_lock(&probe->board.lock);
+	totals = probe->board.totals;
+	pthread_mutex_unlock(&probe->board.lock);
 	return totals;
 }
 
@@ -404,12 +306,12 @@ void hp_functions_probe_resources(struct hp_functions_probe *probe,
 {
 	struct hp_proc_status status = {0};
 
-	pthread_mutex_lock(&probe->lock);
-	*ret_resources = probe->resources;
-	ret_resources->attaching = !probe->attached;
-	if (probe->totals.cells)
+	pthread_mutex_lock(&probe->board.lock);
+	*ret_resources = probe->board.resources;
+	ret_resources->attaching = !probe->board.attached;
+	if (probe->board.totals.cells)
 		ret_resources->kernel_bytes = hp_functions_object_bytes(&probe->object);
-	pthread_mutex_unlock(&probe->lock);
+	pthread_mutex_unlock(&probe->board.lock);
 	/* Task storage is not in any map's account: at most one shadow stack per thread. */
 	if (ret_resources->kernel_bytes &&
 	    hp_proc_read_status(hp_target_pid(hp_engine_target(probe->engine)), &status) == 0)
@@ -421,26 +323,47 @@ int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functio
 {
 	struct hp_functions_drop *drops;
 
-	pthread_mutex_lock(&probe->lock);
-	drops = calloc(probe->drops.len + 1, sizeof(*drops));
+	pthread_mutex_lock(&probe->board.lock);
+	drops = calloc(probe->board.drops.len + 1, sizeof(*drops));
 	if (drops) {
-		if (probe->drops.len)
-			memcpy(drops, probe->drops.data, probe->drops.len * sizeof(*drops));
-		*ret_ndrops = probe->drops.len;
+		if (probe->board.drops.len)
+			memcpy(drops, probe->board.drops.data,
+			       probe->board.drops.len * sizeof(*drops));
+		*ret_ndrops = probe->board.drops.len;
 		*ret_drops = drops;
 	}
-	pthread_mutex_unlock(&probe->lock);
+	pthread_mutex_unlock(&probe->board.lock);
 	return drops ? 0 : -ENOMEM;
 }
 
 size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf,
 				size_t n)
 {
-	pthread_mutex_lock(&probe->lock);
-	if (n > probe->skips.len)
-		n = probe->skips.len;
+	pthread_mutex_lock(&probe->board.lock);
+	if (n > probe->board.skips.len)
+		n = probe->board.skips.len;
 	if (n)
-		memcpy(buf, probe->skips.data, n * sizeof(*buf));
-	pthread_mutex_unlock(&probe->lock);
+		memcpy(buf, probe->board.skips.data, n * sizeof(*buf));
+	pthread_mutex_unlock(&probe->board.lock);
 	return n;
+}
+
+int hp_functions_probe_rates(struct hp_functions_probe *probe,
+			     struct hp_functions_budget *ret_budget,
+			     struct hp_functions_rate **ret_rates, size_t *ret_nrates)
+{
+	struct hp_functions_board *board = &probe->board;
+	struct hp_functions_rate *rates;
+
+	pthread_mutex_lock(&board->lock);
+	rates = calloc(board->rates.len + 1, sizeof(*rates));
+	if (rates) {
+		if (board->rates.len)
+			memcpy(rates, board->rates.data, board->rates.len * sizeof(*rates));
+		*ret_nrates = board->rates.len;
+		*ret_rates = rates;
+		*ret_budget = board->budget;
+	}
+	pthread_mutex_unlock(&board->lock);
+	return rates ? 0 : -ENOMEM;
 }

@@ -6,6 +6,7 @@
 
 #include "base/cleanup.h"
 #include "hotpathd/abi/functions.h"
+#include "probe/price.h"
 
 struct hp_engine;
 struct hp_err;
@@ -36,8 +37,7 @@ void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns);
 struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */
 	uint32_t ncpus, nentities;
-	const uint8_t *modes; /* enum hp_plan_mode by entity */
-	const bool *stepped;  /* by entity: a probe of it is single-stepped */
+	const struct hp_guard_entity *entities; /* mode, level and stepped are of use */
 };
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);
@@ -47,7 +47,26 @@ void hp_functions_probe_resources(struct hp_functions_probe *probe,
 
 struct hp_functions_drop {
 	uint32_t entity;
+	bool active; /* false: it is being tried again */
 	char reason[120];
+};
+
+/* One function in the guard's last window. */
+struct hp_functions_rate {
+	uint32_t entity;
+	uint8_t level; /* enum hp_level */
+	double hits_per_sec;
+	uint64_t ns_per_hit; /* what a hit costs the target at this level */
+	double percent;      /* of a CPU */
+};
+
+#define HP_FUNCTIONS_MAX_RATES 1000 /* the most expensive ones are shown */
+
+/* What the guard may spend and spends, in percent of the target's CPU time in its last window. */
+struct hp_functions_budget {
+	double budget_percent, spent_percent;
+	double load; /* of the target, in CPUs */
+	struct hp_prices prices;
 };
 
 struct hp_functions_skip {
@@ -61,3 +80,7 @@ int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functio
 /* Why functions were skipped, at most @n reasons; returns their number. */
 size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf,
 				size_t n);
+/* The guard's last window; the caller frees *@ret_rates. 0 or -ENOMEM. */
+int hp_functions_probe_rates(struct hp_functions_probe *probe,
+			     struct hp_functions_budget *ret_budget,
+			     struct hp_functions_rate **ret_rates, size_t *ret_nrates);

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "domains/functions/functions_estimate.h"
+#include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_model.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
@@ -24,30 +26,33 @@ static void list_free(struct hp_snapshot *snapshot)
 
 static bool is_counted(const struct hp_functions_totals *totals, uint32_t id)
 {
-	return totals->modes[id] == HP_MODE_COUNT;
+	return totals->entities[id].mode == HP_MODE_COUNT;
 }
 
 static bool is_listed(const struct hp_functions_totals *totals, uint32_t id,
 		      const struct hp_cell *cell)
 {
-	return is_counted(totals, id) ? cell->hits > 0 : cell->count > 0;
+	return is_counted(totals, id) ? cell->hits > 0 : cell->count + cell->sampled_hits > 0;
 }
 
 static struct hp_function_row row_of(const struct hp_functions_source *source,
 				     const struct hp_functions_totals *totals, uint32_t id,
 				     const struct hp_cell *cell)
 {
+	struct hp_estimate estimate = hp_functions_estimate(cell);
 	bool counted = is_counted(totals, id);
 
 	return (struct hp_function_row){
 		.id = id,
 		.name = hp_registry_name(hp_engine_registry(source->engine), id),
 		.counted = counted,
-		.stepped = totals->stepped && totals->stepped[id],
-		.calls = counted ? cell->hits : cell->count,
-		.total_ns = cell->sum_ns,
-		.self_ns = cell->self_ns,
-		.min_ns = cell->count ? ~cell->inv_min : 0,
+		.stepped = totals->entities[id].stepped,
+		.calls = counted ? cell->hits : estimate.calls,
+		.timed = estimate.timed,
+		.total_ns = estimate.total_ns,
+		.self_ns = estimate.self_ns,
+		.error_ns = estimate.error_ns,
+		.min_ns = estimate.timed ? ~cell->inv_min : 0,
 		.max_ns = cell->max_ns,
 		.entries = cell->hits,
 		.records = hp_functions_model_records(source->model, id),
@@ -173,7 +178,7 @@ int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_
 		return -ENOMEM;
 	hp_snapshot_init(&logs->base, logs_free, hp_engine_start_ns(source->engine));
 	logs->name = hp_registry_name(hp_engine_registry(source->engine), id);
-	logs->calls = is_counted(&totals, id) ? cell.hits : cell.count;
+	logs->calls = is_counted(&totals, id) ? cell.hits : hp_functions_estimate(&cell).calls;
 	logs->nlogs =
 		hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
 	*ret_snapshot = &logs->base;

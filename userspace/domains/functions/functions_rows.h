@@ -17,6 +17,9 @@ struct hp_function_row {
 	const char *name; /* the registry's, lives as long as the engine */
 	uint64_t calls, total_ns, self_ns, min_ns, max_ns;
 	uint64_t entries;
+	uint64_t
+		timed; /* of the calls, those whose duration is known; fewer than calls: total is estimated */
+	uint64_t error_ns;   /* standard error of the total then */
 	bool stepped;        /* a probe of it is single-stepped */
 	bool counted;        /* calls are entries, nothing is timed */
 	uint64_t records;    /* calls that the percentiles come from */

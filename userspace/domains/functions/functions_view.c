@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "domains/domains.h"
+#include "domains/functions/functions_governor.h"
 #include "domains/functions/functions_rows.h"
 #include "engine/settings.h"
 #include "format/json.h"
@@ -16,13 +17,27 @@ static size_t shown_rows(const struct hp_functions_list *list, const struct hp_s
 	return settings->limit && settings->limit < list->nrows ? settings->limit : list->nrows;
 }
 
+/* What an estimated row says of itself. */
+static const char *sampling(char *buf, size_t size, const struct hp_function_row *row)
+{
+	double error = row->total_ns ? 100.0 * (double)row->error_ns / (double)row->total_ns : 0;
+
+	snprintf(buf, size,
+		 "%llu of %llu calls timed, at random; total and self are estimates, "
+		 "standard error of total %.2f %%",
+		 (unsigned long long)row->timed, (unsigned long long)row->calls, error);
+	return buf;
+}
+
 /* Rule 5 of the wire contract: without ?raw=1 every unknown member of an entry is a text. */
 static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 {
-	char text[160];
+	char text[200];
 
 	if (row->counted)
 		hp_json_str(json, "sampling", "entries counted, calls not timed");
+	else if (row->timed < row->calls)
+		hp_json_str(json, "sampling", sampling(text, sizeof(text), row));
 	if (!row->counted && row->entries != row->calls) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->entries);
 		hp_json_str(json, "entries", text);
@@ -60,7 +75,7 @@ static void add_row(struct hp_json *json, const struct hp_functions_list *list, 
 	hp_view_duration(json, "min", row->min_ns, raw);
 	hp_view_duration(json, "max", row->max_ns, raw);
 	if (settings->wire_latest)
-		hp_json_u64(json, "sampled_calls", row->counted ? 0 : row->calls);
+		hp_json_u64(json, "sampled_calls", row->counted ? 0 : row->timed);
 	add_notes(json, row);
 	hp_json_end(json);
 }
@@ -175,6 +190,11 @@ const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
 		.kind = HP_FUNCTIONS_LOGS,
 		.unknown_id = "Function with id %u not found",
 		.render = render_logs,
+	},
+	{
+		.path = "/governor",
+		.kind = HP_FUNCTIONS_GOVERNOR,
+		.render = hp_functions_governor_render,
 	},
 };
 

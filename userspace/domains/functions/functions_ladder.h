@@ -1,0 +1,42 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+#include "domains/functions/functions_guard.h"
+#include "domains/functions/functions_probe.h"
+
+/*
+ * Keeps the cost of probes within the budget: measures hits per window, moves functions down the ladder when they cost
+ * more than their share and up again when load falls (probe/governor decides), and gives dropped ones another try
+ * now and then. One owner, the probe thread.
+ */
+struct hp_ladder_drop {
+	struct hp_functions_drop shown;
+	uint64_t retry_ns;   /* when it may be tried again */
+	uint64_t backoff_ns; /* the next pause */
+};
+
+struct hp_functions_ladder {
+	struct hp_functions_guard *guard; /* borrowed */
+	HP_VEC(struct hp_ladder_drop) drops;
+	HP_VEC(struct hp_functions_rate) rates; /* of the last window, by cost descending */
+	double spent_percent, load; /* of the last window: of the target's CPU; in CPUs */
+	uint64_t window_start_ns, window_start_cpu_ns;
+	unsigned calm_windows; /* in a row that cost little */
+};
+
+void hp_functions_ladder_init(struct hp_functions_ladder *ladder, struct hp_functions_guard *guard);
+void hp_functions_ladder_deinit(struct hp_functions_ladder *ladder); /* accepts a zeroed one */
+
+void hp_functions_ladder_begin(struct hp_functions_ladder *ladder);
+/* Ends the window and moves functions: the number of moves, or negative errno. */
+int hp_functions_ladder_end(struct hp_functions_ladder *ladder);
+/*
+ * Trip wire: so many hits of all functions in a window that is @elapsed_ns old end it at once. The cheapest price
+ * counts, so it trips late rather than for nothing.
+ */
+uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t elapsed_ns);
+/* Attaches dropped functions whose time has come, a few at once: their number, or negative errno. */
+int hp_functions_ladder_retry(struct hp_functions_ladder *ladder);

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "base/vec.h"
+#include "probe/attach.h"
+
+struct hp_functions_object;
+struct hp_plan;
+
+/*
+ * The attached partitions of the plan. A multi link cannot give up one function, so a partition that loses some gets a
+ * new link for the others, and a generation of its own: hits of the old link no longer count once the new
+ * generation is current, so counts have no gap and nothing counts twice. One owner, the probe thread.
+ */
+struct hp_functions_links {
+	struct hp_plan *plan;                     /* borrowed */
+	const struct hp_functions_object *object; /* borrowed */
+	int pid;
+	HP_VEC(struct hp_partition) partitions;
+	HP_VEC(pthread_t) closers; /* threads that close replaced links */
+	uint32_t generation;
+	uint64_t attach_ns; /* in the kernel, for opening links */
+	size_t refused; /* functions the kernel would not take, or where no breakpoint appeared */
+};
+
+/*
+ * Attaches the @n functions of the plan at @indices, of one image and one mode, as one partition. 0, -ESRCH (the
+ * target died) or other negative errno.
+ */
+int hp_functions_links_attach(struct hp_functions_links *links, const uint32_t *indices, size_t n);
+/*
+ * Takes away the functions for which @keep says false, by their index in the plan; switching a function's
+ * generation to 0 before stops its counts at once. 0 or negative errno.
+ */
+int hp_functions_links_filter(struct hp_functions_links *links,
+			      bool (*keep)(void *arg, uint32_t index), void *arg);
+size_t hp_functions_links_attached(const struct hp_functions_links *links);
+/* Closes all links, whatever the target is doing. The object's programs must have been told to stop (trap:U20). */
+void hp_functions_links_detach(struct hp_functions_links *links);
+void hp_functions_links_deinit(struct hp_functions_links *links); /* accepts a zeroed one */
