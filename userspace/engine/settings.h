@@ -18,5 +18,6 @@ struct hp_settings {
 	bool wire_latest;        /* --wire latest: function lists for newer consoles */
 	unsigned limit;          /* entries per list, 0 = all */
 	unsigned ring_bytes;     /* of one CPU's ring; power of two, at least a page */
+	bool starting;    /* the target is a child that has not run yet: its libraries come later */
 	bool no_sessions; /* test aid: use entry + return links although the kernel has sessions */
 };

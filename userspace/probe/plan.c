@@ -203,7 +203,11 @@ static bool wants_image(const struct hp_select *select, const struct hp_image *i
 
 static int add_image(struct scan *scan)
 {
-	struct hp_plan_image image = {.is_exe = scan->image->is_exe};
+	struct hp_plan_image image = {
+		.is_exe = scan->image->is_exe,
+		.dev = scan->image->dev,
+		.inode = scan->image->inode,
+	};
 	int r;
 
 	r = hp_target_image_path(scan->input->target, scan->image, image.path, sizeof(image.path));
@@ -271,17 +275,25 @@ static int report_unmatched(const struct hp_plan_input *input, const char *patte
 			  near.len > 2 ? near.names[2] : "");
 }
 
+/* A library pattern, of a program that has not mapped its libraries yet. */
+static bool may_match_later(const struct hp_plan_input *input, const struct hp_select *select,
+			    size_t i)
+{
+	return input->starting && !hp_select_wants_module(select, i, "", true);
+}
+
 static int check_matched(const struct hp_plan_input *input, const struct hp_select *select,
 			 const bool *matched, struct hp_err *err)
 {
 	for (size_t i = 0; i < hp_select_len(select); i++) {
-		if (!matched[i])
+		if (!matched[i] && !may_match_later(input, select, i))
 			return report_unmatched(input, hp_select_text(select, i), err);
 	}
 	return 0;
 }
 
-static int preflight(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err)
+static int preflight(const struct hp_plan_input *input, struct hp_preflight_report *report,
+		     struct hp_err *err)
 {
 	HP_VEC(struct hp_module *) modules = {0};
 	size_t nimages;
@@ -299,30 +311,31 @@ static int preflight(const struct hp_plan_input *input, struct hp_plan *plan, st
 		r = hp_vec_push(&modules, module);
 	}
 	if (r == 0)
-		r = hp_target_preflight(input->target, modules.data, modules.len, &plan->preflight);
+		r = hp_target_preflight(input->target, modules.data, modules.len, report);
 	hp_vec_free(&modules);
 	if (r < 0)
 		return r;
-	if (plan->preflight.flags & HP_PRE_NO_UPROBES)
-		return hp_err_set(err, -ENOTSUP, "%s", plan->preflight.lines[0]);
+	if (report->flags & HP_PRE_NO_UPROBES)
+		return hp_err_set(err, -ENOTSUP, "%s", report->lines[0]);
 	return 0;
 }
 
-int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err)
+static bool is_planned(const struct hp_plan *plan, const struct hp_image *image)
 {
-	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
+	hp_vec_each(planned, &plan->images) {
+		if (planned->dev == image->dev && planned->inode == image->inode)
+			return true;
+	}
+	return false;
+}
+
+/* Adds the wanted functions of all images that the plan does not know. */
+static int scan_images(const struct hp_plan_input *input, struct hp_plan *plan,
+		       bool *matched_functions, bool *matched_exact, struct hp_err *err)
+{
 	size_t nimages;
 	const struct hp_image *images = hp_target_images(input->target, &nimages);
-	HP_AUTO_FREE bool *matched_functions =
-		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
-	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
-	int r;
 
-	if (!plan || !matched_functions || !matched_exact)
-		return -ENOMEM;
-	r = preflight(input, plan, err);
-	if (r < 0)
-		return r;
 	for (size_t i = 0; i < nimages; i++) {
 		struct scan scan = {
 			.input = input,
@@ -331,9 +344,11 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 			.matched_exact = matched_exact,
 		};
 		struct hp_image image = images[i];
+		int r;
 
-		if (!image.is_exe && !wants_image(input->functions, &image) &&
-		    !wants_image(input->exact, &image))
+		if (is_planned(plan, &image) ||
+		    (!image.is_exe && !wants_image(input->functions, &image) &&
+		     !wants_image(input->exact, &image)))
 			continue;
 		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
 		if (r == -ENOMEM)
@@ -349,13 +364,50 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 			return hp_err_set(err, r, "cannot plan probes for %s: %s", image.path,
 					  hp_err_name(r));
 	}
-	r = check_matched(input, input->functions, matched_functions, err);
+	return 0;
+}
+
+int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err)
+{
+	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
+	HP_AUTO_FREE bool *matched_functions =
+		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	int r;
+
+	if (!plan || !matched_functions || !matched_exact)
+		return -ENOMEM;
+	r = preflight(input, &plan->preflight, err);
+	if (r == 0)
+		r = scan_images(input, plan, matched_functions, matched_exact, err);
+	if (r == 0)
+		r = check_matched(input, input->functions, matched_functions, err);
 	if (r == 0)
 		r = check_matched(input, input->exact, matched_exact, err);
 	if (r < 0)
 		return r;
 	*ret_plan = HP_TAKE_PTR(plan);
 	return 0;
+}
+
+int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err)
+{
+	HP_AUTO_FREE bool *matched_functions =
+		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	struct hp_preflight_report report = {0};
+	size_t before = plan->functions.len;
+	int r;
+
+	if (!matched_functions || !matched_exact)
+		return -ENOMEM;
+	r = preflight(input, &report, err);
+	if (r < 0)
+		return r;
+	if (report.flags & ~plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
+		return hp_err_set(err, -ENOTSUP, "%s", report.lines[0]);
+	r = scan_images(input, plan, matched_functions, matched_exact, err);
+	return r < 0 ? r : (int)(plan->functions.len - before);
 }
 
 void hp_plan_free(struct hp_plan *plan)

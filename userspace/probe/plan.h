@@ -45,6 +45,7 @@ struct hp_plan_image {
 	char path[64]; /* for the kernel: /proc/PID/map_files/... */
 	char name[256];
 	bool is_exe;
+	uint64_t dev, inode;
 };
 
 struct hp_plan {
@@ -63,6 +64,7 @@ struct hp_plan_input {
 	const struct hp_select *functions; /* empty: all functions of the executable */
 	const struct hp_select *exclude;
 	const struct hp_select *exact; /* added to functions, never dropped */
+	bool starting; /* the target has not run yet: a library pattern may match later */
 };
 
 /*
@@ -70,6 +72,12 @@ struct hp_plan_input {
  * why (trap:U4); other negative errno. Blocks while files are parsed.
  */
 int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err);
+/*
+ * trap:T11: adds the functions of images that were mapped since (dlopen); call it when hp_target_refresh_maps() says so. The number
+ * of functions added, skipped ones included, at the end of plan->functions; -ENOTSUP with a sentence: what was loaded forbids probes
+ * that are in use, so all must go; other negative errno. Blocks.
+ */
+int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err);
 void hp_plan_free(struct hp_plan *plan);
 HP_DEFINE_AUTO(hp_plan)
 

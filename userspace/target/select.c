@@ -133,12 +133,16 @@ const char *hp_select_text(const struct hp_select *select, size_t i)
 static bool is_module(const char *wanted, const char *module)
 {
 	size_t len = strlen(wanted);
+	const char *version = strstr(module, ".so.");
+	char stem[256];
 
 	if (fnmatch(wanted, module, 0) == 0)
 		return true;
-	return len > 3 && strcmp(wanted + len - 3, ".so") == 0 &&
-	       strncmp(wanted, module, len) == 0 && module[len] == '.' &&
-	       module[len + strspn(module + len, ".0123456789")] == '\0';
+	if (len < 3 || strcmp(wanted + len - 3, ".so") != 0 || !version ||
+	    version[3 + strspn(version + 3, ".0123456789")] != '\0')
+		return false;
+	snprintf(stem, sizeof(stem), "%.*s", (int)(version + 3 - module), module);
+	return fnmatch(wanted, stem, 0) == 0;
 }
 
 bool hp_select_wants_module(const struct hp_select *select, size_t i, const char *module,

@@ -149,6 +149,8 @@ static void test_module_prefix(void **state)
 		{"libc.so:malloc", "libc.so.6", "malloc", true, true},
 		{"libc.so:malloc", "libc.so.6.1.22", "malloc", true, true},
 		{"libc.so:malloc", "libc.so", "malloc", true, true},
+		{"lib*.so:malloc", "libc.so.6.1", "malloc", true, true},
+		{"libm*.so:malloc", "libc.so.6", "malloc", false, false},
 		{"libc.so:malloc", "libc.so.6x", "malloc", false, false},
 		{"libc.so:malloc", "libc.soX", "malloc", false, false},
 		{"libc.so:malloc", "xlibc.so.6", "malloc", false, false},

@@ -37,22 +37,32 @@ static int by_entity(const void *a, const void *b, void *arg)
 
 /*
  * Functions of one entity (static ones that share a name) get one mode, so that the entity's calls are all
- * seen in the same way. Return probes and probes on exits agree with each other, counting with neither.
+ * seen in the same way. Return probes and probes on exits agree with each other, counting with neither. What is attached
+ * already cannot change: a late comer of another kind stays out.
  */
-static void level_modes(struct hp_functions_guard *guard)
+static void level_modes(struct hp_functions_guard *guard, size_t from)
 {
-	hp_vec_each(function, &guard->plan->functions) {
-		struct hp_guard_entity *entity = &guard->entities[function->entity];
+	struct hp_plan_function *functions = guard->plan->functions.data;
 
-		if (!function->reason && function->mode > entity->mode)
-			entity->mode = function->mode;
-		entity->exact |= !function->reason && function->exact;
+	for (size_t i = from; i < guard->plan->functions.len; i++) {
+		struct hp_guard_entity *entity = &guard->entities[functions[i].entity];
+
+		if (functions[i].reason)
+			continue;
+		if (!entity->attached && functions[i].mode > entity->mode)
+			entity->mode = functions[i].mode;
+		entity->exact |= functions[i].exact;
 	}
-	hp_vec_each(function, &guard->plan->functions) {
-		if (guard->entities[function->entity].mode == HP_MODE_COUNT)
-			function->mode = HP_MODE_COUNT;
-		if (guard->entities[function->entity].exact)
-			function->exact = true;
+	for (size_t i = from; i < guard->plan->functions.len; i++) {
+		const struct hp_guard_entity *entity = &guard->entities[functions[i].entity];
+
+		if (!entity->attached && entity->mode == HP_MODE_COUNT)
+			functions[i].mode = HP_MODE_COUNT;
+		else if (entity->attached && !functions[i].reason &&
+			 (entity->mode == HP_MODE_COUNT) != (functions[i].mode == HP_MODE_COUNT))
+			functions[i].reason =
+				"it was loaded later, and one of its name is timed otherwise";
+		functions[i].exact |= entity->exact;
 	}
 }
 
@@ -86,18 +96,36 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 		.settings = *settings,
 		.links = {.plan = plan, .object = object, .pid = settings->pid},
 	};
-	guard->order = calloc(plan->functions.len + 1, sizeof(*guard->order));
 	guard->entities = calloc(object->nentities, sizeof(*guard->entities));
-	if (!guard->order || !guard->entities)
+	return guard->entities ? hp_functions_guard_extend(guard, 0) : -ENOMEM;
+}
+
+int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from)
+{
+	struct hp_plan_function *functions = guard->plan->functions.data;
+	size_t first = guard->norder;
+	uint32_t *order =
+		realloc(guard->order, (guard->plan->functions.len + 1) * sizeof(*guard->order));
+
+	if (!order)
 		return -ENOMEM;
-	level_modes(guard);
-	for (size_t i = 0; i < plan->functions.len; i++) {
-		if (plan->functions.data[i].reason)
+	guard->order = order;
+	for (size_t i = from; i < guard->plan->functions.len; i++) {
+		if (functions[i].entity < guard->object->nentities)
 			continue;
-		set_price(guard, &plan->functions.data[i]);
+		functions[i].reason =
+			"it was loaded later, and there is no more room for functions";
+		functions[i].entity = HP_ENTITY_CALIBRATION;
+	}
+	level_modes(guard, from);
+	for (size_t i = from; i < guard->plan->functions.len; i++) {
+		if (functions[i].reason)
+			continue;
+		set_price(guard, &functions[i]);
 		guard->order[guard->norder++] = (uint32_t)i;
 	}
-	qsort_r(guard->order, guard->norder, sizeof(*guard->order), by_entity, guard);
+	qsort_r(guard->order + first, guard->norder - first, sizeof(*guard->order), by_entity,
+		guard);
 	return 0;
 }
 

@@ -48,6 +48,8 @@ struct hp_functions_guard {
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object,
 			    const struct hp_guard_settings *settings);
+/* The plan has got functions from index @from on: they are to be attached next. 0 or -ENOMEM. */
+int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from);
 /* Closes all links, whatever the target is doing. */
 void hp_functions_guard_detach(struct hp_functions_guard *guard);
 /* Keeps return probes going until @until_ns (trap:U20). Any thread, while the guard exists. */

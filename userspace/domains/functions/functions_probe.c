@@ -33,6 +33,9 @@
 #define WATCH_WINDOW_NS 200000000
 #define TRIP_CHECK_NS   10000000
 
+/* Functions of libraries that are loaded later: 128 bytes each and CPU. */
+#define ROOM_FOR_LATER 1024
+
 /* How long return probes go on without a sign of life from the engine (trap:U20). */
 #define ALIVE_NS 3000000000ull
 
@@ -42,6 +45,7 @@ struct hp_functions_probe {
 	bool started;
 
 	/* Owned by the thread. */
+	struct hp_target *target; /* its own, for it looks for new libraries */
 	struct hp_plan *plan;
 	struct hp_functions_object object;
 	struct hp_functions_guard guard;
@@ -50,19 +54,31 @@ struct hp_functions_probe {
 	struct hp_functions_board board; /* shared */
 };
 
-static int make_plan(struct hp_functions_probe *probe, struct hp_err *err)
+static struct hp_plan_input plan_input(const struct hp_functions_probe *probe)
 {
 	const struct hp_settings *settings = hp_engine_settings(probe->engine);
-	const struct hp_plan_input input = {
-		.target = hp_engine_target(probe->engine),
+
+	return (struct hp_plan_input){
+		.target = probe->target,
 		.modules = hp_engine_modules(probe->engine),
 		.registry = hp_engine_registry(probe->engine),
 		.functions = settings->functions,
 		.exclude = settings->exclude,
 		.exact = settings->exact,
+		.starting = settings->starting,
 	};
-	int r = hp_plan_build(&input, &probe->plan, err);
+}
 
+static int make_plan(struct hp_functions_probe *probe, struct hp_err *err)
+{
+	struct hp_plan_input input;
+	int r;
+
+	r = hp_target_open(hp_target_pid(hp_engine_target(probe->engine)), &probe->target, err);
+	if (r < 0)
+		return r;
+	input = plan_input(probe);
+	r = hp_plan_build(&input, &probe->plan, err);
 	if (r < 0 && !err->text[0])
 		hp_err_set(err, r, "cannot plan probes: %s", hp_err_name(r));
 	return r;
@@ -74,7 +90,8 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 	struct hp_functions_object object;
 	int r;
 
-	r = hp_functions_object_load(hp_engine_core(probe->engine), probe->plan->max_entity,
+	r = hp_functions_object_load(hp_engine_core(probe->engine),
+				     probe->plan->max_entity + ROOM_FOR_LATER,
 				     settings->no_sessions, &object);
 	if (r == -EOPNOTSUPP)
 		return hp_err_set(err, r,
@@ -191,8 +208,24 @@ static int ramp_up(struct hp_functions_probe *probe)
 	return r < 0 ? r : 0;
 }
 
+/* Attaches functions of libraries that have been loaded meanwhile: their number or negative errno. */
+static int extend(struct hp_functions_probe *probe, struct hp_err *err)
+{
+	struct hp_plan_input input = plan_input(probe);
+	size_t before = probe->plan->functions.len;
+	int r = hp_target_refresh_maps(probe->target);
+
+	if (r <= 0)
+		return r == -ESRCH ? 0 : r; /* its end is somebody else's news */
+	r = hp_plan_extend(&input, probe->plan, err);
+	if (r <= 0)
+		return r;
+	r = hp_functions_guard_extend(&probe->guard, before);
+	return r < 0 ? r : ramp_up(probe);
+}
+
 /* Until stop or a failure. */
-static int watch(struct hp_functions_probe *probe)
+static int watch(struct hp_functions_probe *probe, struct hp_err *err)
 {
 	int r = 0;
 
@@ -202,6 +235,8 @@ static int watch(struct hp_functions_probe *probe)
 			r = hp_functions_ladder_retry(&probe->ladder);
 		if (r > 0)
 			r = window(probe, RAMP_WINDOW_NS);
+		if (r >= 0)
+			r = extend(probe, err);
 		publish(probe);
 	}
 	return r;
@@ -221,9 +256,10 @@ static void *run(void *arg)
 	publish(probe);
 	hp_functions_board_attached(&probe->board);
 	if (r >= 0)
-		r = watch(probe);
+		r = watch(probe, &err);
 	if (r != -ECANCELED && r != -ESRCH) {
-		hp_err_set(&err, r, "attaching stopped half-way: %s", hp_err_name(r));
+		if (!err.text[0])
+			hp_err_set(&err, r, "attaching stopped half-way: %s", hp_err_name(r));
 		hp_functions_board_failed(&probe->board, &err);
 	}
 	/* The links go here, off the engine thread: closing thousands takes its grace periods. */
@@ -269,6 +305,7 @@ void hp_functions_probe_free(struct hp_functions_probe *probe)
 	hp_functions_guard_deinit(&probe->guard);
 	hp_functions_object_free(&probe->object);
 	hp_plan_free(probe->plan);
+	hp_target_free(probe->target);
 	hp_functions_board_deinit(&probe->board);
 	free(probe);
 }
