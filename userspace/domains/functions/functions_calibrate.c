@@ -22,7 +22,7 @@
  * two interruptions mostly; medians of batches forget the others. Price of a call: probed batch minus bare batch. Bias:
  * what our own programs measured as its duration, minus the bare body.
  */
-#define BATCHES 15
+#define BATCHES 9
 #define CALLS   50
 
 enum { EMULATED, STEPPED, WITH_EXIT, NFUNCTIONS };

@@ -29,9 +29,11 @@
  */
 #define FIRST_BATCH     256
 #define LAST_BATCH      8192
-#define RAMP_WINDOW_NS  8000000
+#define RAMP_WINDOW_NS  5000000
 #define WATCH_WINDOW_NS 200000000
-#define TRIP_CHECK_NS   10000000
+#define TRIP_CHECKS     20 /* in a window */
+/* After a batch that was over budget the target goes on undisturbed, so that slow moments do not add up to a stall. */
+#define BREATHER_NS 50000000
 
 /* Functions of libraries that are loaded later: 128 bytes each and CPU. */
 #define ROOM_FOR_LATER 1024
@@ -167,16 +169,14 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 static int window(struct hp_functions_probe *probe, uint64_t ns)
 {
 	const struct hp_core *core = hp_engine_core(probe->engine);
-	uint64_t hits = hp_core_stat(core, HP_STAT_HITS), elapsed = 0;
+	uint64_t hits = hp_core_stat(core, HP_STAT_HITS), start = hp_clock_mono_ns(), elapsed = 0;
 	bool tripped = false;
 
 	hp_functions_ladder_begin(&probe->ladder);
 	while (elapsed < ns && !tripped) {
-		uint64_t slice = ns - elapsed < TRIP_CHECK_NS ? ns - elapsed : TRIP_CHECK_NS;
-
-		if (hp_functions_board_rest(&probe->board, slice))
+		if (hp_functions_board_rest(&probe->board, ns / TRIP_CHECKS))
 			return -ECANCELED;
-		elapsed += slice;
+		elapsed = hp_clock_mono_ns() - start;
 		tripped = hp_core_stat(core, HP_STAT_HITS) - hits >
 			  hp_functions_ladder_trip(&probe->ladder, elapsed);
 	}
@@ -202,8 +202,11 @@ static int ramp_up(struct hp_functions_probe *probe)
 		r = window(probe, RAMP_WINDOW_NS);
 		if (r == 0 && batch < LAST_BATCH)
 			batch *= 2;
-		else if (r > 0)
+		if (r > 0) {
 			batch = FIRST_BATCH;
+			if (hp_functions_board_rest(&probe->board, BREATHER_NS))
+				return -ECANCELED;
+		}
 	}
 	return r < 0 ? r : 0;
 }
