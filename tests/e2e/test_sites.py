@@ -1,5 +1,5 @@
 """Where probes go, on programs of others, held against objdump's text: every site is the start of an instruction that
-runs exactly once per call on the entry's stack, is not a 5-byte nop behind the entry, and has the class it says."""
+runs exactly once per call on the entry's stack, is not a 5-byte nop, and has the class it says."""
 import os
 import subprocess
 import sys
@@ -65,8 +65,8 @@ def check_site(row, order, index, targets):
     insn = order[index[site]]
     if (match[2] == "emulated") != insn.emulated():
         return f"{match[2]}, but it is {insn.text}"
-    if site != entry and insn.code.startswith(b"\x0f\x1f\x44"):
-        return "a 5-byte nop behind the entry"
+    if insn.op.startswith("nop") and len(insn.code) == 5:
+        return "a 5-byte nop"
     if re.search(r"\b(lock|cs|ds|es|ss|notrack)\b", insn.text.split(" %")[0]) and insn.op != "nop":
         return f"a prefix that the kernel refuses: {insn.text}"
     for before in order[index[entry]:index[site]]:

@@ -50,8 +50,10 @@ FUNCTION(walk_indirect, SITE(walk_indirect) "mov $1,%eax\njmp *%rdi\nnop\nret");
 FUNCTION(walk_indirect_call, SITE(walk_indirect_call) "mov $1,%eax\ncall *%rdi\nnop\nret");
 FUNCTION(walk_syscall, SITE(walk_syscall) "mov $39,%eax\nsyscall\nnop\nret");
 
-/* trap:U2: no 5-byte nop behind the entry; at the entry it stays where it is. */
+/* trap:U2: no 5-byte nop, be it behind the entry, the entry, or better than a refused entry. */
 FUNCTION(walk_nop5_inside, SITE(walk_nop5_inside) "mov %rdi,-8(%rsp)\n.byte 0x0f,0x1f,0x44,0,0\nret");
+FUNCTION(walk_nop5_refused, "lock incl (%rdi)\n.byte 0x0f,0x1f,0x44,0,0\n" SITE(walk_nop5_refused) "ret");
+FUNCTION(walk_nop5_only, ".byte 0x0f,0x1f,0x44,0,0\n" SITE(walk_nop5_only) "ret");
 FUNCTION(walk_nop5_entry, ".byte 0x0f,0x1f,0x44,0,0\n" SITE(walk_nop5_entry) "push %rbx\npop %rbx\nret");
 
 /* trap:U3: past an entry that the kernel refuses, to the first instruction that it takes. */
@@ -174,6 +176,8 @@ static void test_traps(void **state)
 {
 	CHECK(walk_nop5_inside, HP_SITE_STEPPED);
 	CHECK(walk_nop5_entry, HP_SITE_EMULATED);
+	CHECK(walk_nop5_refused, HP_SITE_STEPPED);
+	CHECK(walk_nop5_only, HP_SITE_STEPPED);
 	CHECK(walk_lock, HP_SITE_STEPPED);
 	CHECK(walk_lock_push, HP_SITE_EMULATED);
 	CHECK(walk_lock_ret, HP_SITE_STEPPED);
