@@ -225,9 +225,61 @@ static int read_text(struct scan *scan)
 	return fd < 0 ? fd : hp_text_read(fd, scan->module, &scan->text);
 }
 
+/* From a return probe to probes on exits, or to none where there are no usable exits. */
+static int time_by_exits(struct scan *scan, struct hp_plan_function *function)
+{
+	struct hp_sym sym;
+	struct hp_body body;
+
+	if (hp_module_find(scan->module, function->vaddr, &sym)) {
+		hp_exits_find(scan->module, &scan->text, &sym, &body);
+		if (!body.unclear && body.nexits) {
+			function->mode = HP_MODE_EXITS;
+			return add_exits(scan, &body, function);
+		}
+	}
+	function->mode = HP_MODE_COUNT;
+	function->untimed = "its exits are not known";
+	return 0;
+}
+
+/* Functions of one name (clones, statics) are one entity: one row, one generation, so the most careful mode. */
+static int level_modes(struct scan *scan, size_t first)
+{
+	struct hp_plan *plan = scan->plan;
+	HP_AUTO_FREE uint8_t *modes = calloc(plan->max_entity + 1, 1);
+	int r = 0;
+
+	if (!modes)
+		return -ENOMEM;
+	/* Twice: what cannot be timed by exits pulls the others along. */
+	for (int pass = 0; pass < 2; pass++) {
+		for (size_t i = first; i < plan->functions.len; i++) {
+			const struct hp_plan_function *function = &plan->functions.data[i];
+
+			if (!function->reason && function->mode > modes[function->entity])
+				modes[function->entity] = function->mode;
+		}
+		for (size_t i = first; i < plan->functions.len && r == 0; i++) {
+			struct hp_plan_function *function = &plan->functions.data[i];
+
+			if (function->reason || function->mode >= modes[function->entity])
+				continue;
+			if (modes[function->entity] == HP_MODE_EXITS) {
+				r = time_by_exits(scan, function);
+			} else {
+				function->mode = HP_MODE_COUNT;
+				function->untimed = "another function of its name is not timed";
+			}
+		}
+	}
+	return r;
+}
+
 static int scan_image(struct scan *scan)
 {
 	size_t nsyms = hp_module_nsyms(scan->module);
+	size_t first = scan->plan->functions.len;
 	int r = add_image(scan);
 
 	if (r == 0)
@@ -238,7 +290,7 @@ static int scan_image(struct scan *scan)
 		hp_module_sym(scan->module, i, &sym);
 		r = scan_symbol(scan, &sym);
 	}
-	return r;
+	return r < 0 ? r : level_modes(scan, first);
 }
 
 /* A pattern that matched nowhere is most likely misspelt: name what is near. */

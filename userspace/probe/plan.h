@@ -35,7 +35,7 @@ struct hp_plan_function {
 	uint8_t class;               /* enum hp_site_class */
 	bool exact;                  /* --exact: the overhead guard leaves it alone */
 	uint8_t original;            /* the byte that the breakpoint replaces */
-	uint8_t mode;                /* enum hp_plan_mode */
+	uint8_t mode;                /* enum hp_plan_mode, one for all of an entity */
 	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS only */
 	const char *untimed;         /* HP_MODE_COUNT: why (static text, or a line of preflight) */
 	const char *reason;          /* NULL: probe it; else why it is skipped (static text) */
