@@ -51,3 +51,22 @@ MX_LINKAGE void mx_register(struct mx_counter *counter);
 
 /* A unit: returns how many of its results were wrong. It is traced, too, and so one level of the 64. */
 #define MX_UNIT(name) MX_LINKAGE MX_TRACED uint64_t mx_unit_##name(unsigned rounds)
+
+/*
+ * With -fexceptions: something to clean up while unwinding. It makes the program one that exceptions may pass, whose
+ * functions are timed by probes on their exits (trap:U7).
+ */
+#ifdef MX_UNWINDS
+static inline void mx_clean_up(int *value)
+{
+	MX_HIDE(*value);
+}
+
+__attribute__((used)) static void mx_cleans_up(void (*function)(void))
+{
+	int value __attribute__((cleanup(mx_clean_up))) = 0;
+
+	function();
+	MX_HIDE(value);
+}
+#endif

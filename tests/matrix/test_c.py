@@ -17,6 +17,8 @@ FLAGS = [
     "gcc -O2 -static-pie -fPIE", "gcc -O3 -flto -static -fomit-frame-pointer", "gcc -O3 -march=native -mno-red-zone",
     "gcc -O2 -pg -mfentry -mnop-mcount -fno-pie -no-pie", "gcc -O2 -fpatchable-function-entry=5",
     "gcc -O2 -fstack-protector-all -fstack-clash-protection", "gcc -O2 -fexceptions -fnon-call-exceptions",
+    "gcc -O0 -fexceptions -DMX_UNWINDS", "gcc -O2 -fexceptions -DMX_UNWINDS -fcf-protection=full",
+    "gcc -O3 -fexceptions -DMX_UNWINDS -flto", "clang -O2 -fexceptions -DMX_UNWINDS", "clang -O0 -fexceptions -DMX_UNWINDS",
     "gcc -O1 -fsanitize=undefined", "gcc -O2 -mcmodel=large -fno-plt",
     "clang -O0", "clang -O1", "clang -O2", "clang -O3", "clang -Os",
     "clang -O2 -fcf-protection=full -fPIE -pie", "clang -O2 -fno-pie -no-pie",
