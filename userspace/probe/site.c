@@ -76,6 +76,9 @@ static bool is_emulated(const ZydisDecodedInstruction *insn)
  */
 static bool is_refused(const ZydisDecodedInstruction *insn)
 {
+	/* Stepped, it pushes the trap flag of the step: the popf that follows ends the program (measured: SIGTRAP). */
+	if (insn->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && insn->opcode == 0x9c)
+		return true;
 	/* 41 90 is xchg %r8,%rax, but the kernel emulates "prefixes, 0x90" as a nop: the program would go wrong. */
 	if (insn->mnemonic == ZYDIS_MNEMONIC_XCHG && insn->opcode == 0x90)
 		return insn->raw.rex.B;
@@ -100,8 +103,9 @@ static bool becomes_call(const ZydisDecodedInstruction *insn)
 static struct hp_site classify(const ZydisDecodedInstruction *insn)
 {
 	if (becomes_call(insn))
-		return (struct hp_site){HP_SITE_REFUSED, 0,
-					"its first instruction is a nop that the kernel turns into a call"};
+		return (struct hp_site){
+			HP_SITE_REFUSED, 0,
+			"its first instruction is a nop that the kernel turns into a call"};
 	if (has_refused_prefix(insn))
 		return (struct hp_site){HP_SITE_REFUSED, 0,
 					"its first instruction has a prefix the kernel refuses"};
@@ -167,6 +171,10 @@ struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
 	ZydisDecoder decoder;
 	uint32_t at = 0;
 
+	if (hp_targets_loops(targets, addr))
+		return (struct hp_site){
+			HP_SITE_REFUSED, 0,
+			"its entry is the head of a loop: rounds would count as calls"};
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	while (at < len && (at == 0 || !hp_targets_has(targets, addr + at)) &&
 	       ZYAN_SUCCESS(

@@ -19,6 +19,8 @@ struct hp_targets {
 		uint64_t vaddr, size;
 		uint8_t *bits; /* one per byte of code */
 	} segments[HP_TEXT_MAX_SEGMENTS];
+	HP_VEC(uint64_t)
+	loops; /* functions that jump to their own entry, ascending in each segment */
 };
 
 /* One function, or the code between two of them, while it is read. */
@@ -27,6 +29,7 @@ struct sweep {
 	struct hp_targets *targets;
 	uint64_t start, end;
 	bool jumps_by_register, loads_own_address;
+	bool has_frame, branches_to_entry, jumps_to_entry;
 	HP_VEC(uint64_t) bases; /* addresses of data that the function loads */
 	int error;
 };
@@ -61,6 +64,50 @@ bool hp_targets_has(const struct hp_targets *targets, uint64_t vaddr)
 	return true;
 }
 
+static int by_address(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+bool hp_targets_loops(const struct hp_targets *targets, uint64_t vaddr)
+{
+	return targets->loops.len &&
+	       bsearch(&vaddr, targets->loops.data, targets->loops.len, sizeof(vaddr), by_address);
+}
+
+static void take_branch(struct sweep *sweep, const ZydisDecodedInstruction *insn, uint64_t target)
+{
+	mark(sweep->targets, target);
+	if (target != sweep->start || insn->mnemonic == ZYDIS_MNEMONIC_CALL)
+		return;
+	if (insn->mnemonic == ZYDIS_MNEMONIC_JMP)
+		sweep->jumps_to_entry = true;
+	else
+		sweep->branches_to_entry = true;
+}
+
+/* push, or sub from rsp. */
+static bool makes_frame(const ZydisDecodedInstruction *insn)
+{
+	return insn->mnemonic == ZYDIS_MNEMONIC_PUSH ||
+	       (insn->mnemonic == ZYDIS_MNEMONIC_SUB && insn->raw.modrm.mod == 3 &&
+		insn->raw.modrm.rm == 4 && !insn->raw.rex.B);
+}
+
+/*
+ * Is the entry just read the head of a loop? A jump to it from behind a frame is none: the frame is gone, so the jump
+ * is a tail call of the function by itself, or of a function without a symbol (libc's malloc has one).
+ */
+static void take_loop(struct sweep *sweep)
+{
+	if ((sweep->branches_to_entry || (sweep->jumps_to_entry && !sweep->has_frame)) &&
+	    hp_vec_push(&sweep->targets->loops, sweep->start) < 0)
+		sweep->error = -ENOMEM;
+	sweep->has_frame = sweep->branches_to_entry = sweep->jumps_to_entry = false;
+}
+
 static void take_address(struct sweep *sweep, uint64_t addr)
 {
 	size_t left;
@@ -80,13 +127,15 @@ static void take(struct sweep *sweep, const ZydisDecodedInstruction *insn, uint6
 			    insn->raw.modrm.rm == 5;
 
 	if (insn->attributes & ZYDIS_ATTRIB_IS_RELATIVE && insn->raw.imm[0].is_relative)
-		mark(sweep->targets, next + (uint64_t)insn->raw.imm[0].value.s);
+		take_branch(sweep, insn, next + (uint64_t)insn->raw.imm[0].value.s);
 	else if (insn->mnemonic == ZYDIS_MNEMONIC_LEA && by_rip)
 		take_address(sweep, next + (uint64_t)insn->raw.disp.value);
 	else if (insn->raw.imm[0].size >= 32 && !insn->raw.imm[0].is_relative)
 		take_address(sweep, insn->raw.imm[0].value.u);
 	if (insn->mnemonic == ZYDIS_MNEMONIC_JMP && insn->opcode == 0xff)
 		sweep->jumps_by_register = true;
+	if (makes_frame(insn))
+		sweep->has_frame = true;
 }
 
 static void take_table(struct sweep *sweep, uint64_t base)
@@ -136,6 +185,7 @@ static void sweep_range(struct sweep *sweep, const ZydisDecoder *decoder,
 		take(sweep, &insn, at);
 	}
 	take_tables(sweep);
+	take_loop(sweep);
 }
 
 /* From symbol to symbol; what lies before the first and behind the last is read, too. */
@@ -202,6 +252,8 @@ int hp_targets_build(const struct hp_module *module, const struct hp_text *text,
 		sweep_segment(&sweep, &decoder, module, &text->code[i]);
 	if (sweep.error)
 		return sweep.error;
+	if (targets->loops.len)
+		qsort(targets->loops.data, targets->loops.len, sizeof(uint64_t), by_address);
 	*ret_targets = HP_TAKE_PTR(targets);
 	return 0;
 }
@@ -212,5 +264,6 @@ void hp_targets_free(struct hp_targets *targets)
 		return;
 	for (size_t i = 0; i < targets->nsegments; i++)
 		free(targets->segments[i].bits);
+	hp_vec_free(&targets->loops);
 	free(targets);
 }

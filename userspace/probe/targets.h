@@ -26,6 +26,9 @@ struct hp_targets;
 /* 0 or -ENOMEM. @text is not kept. */
 int hp_targets_build(const struct hp_module *module, const struct hp_text *text,
 		     struct hp_targets **ret_targets);
+/* Is the entry at @vaddr the head of a loop? A probe there would fire once a round. */
+bool hp_targets_loops(const struct hp_targets *targets, uint64_t vaddr);
+
 void hp_targets_free(struct hp_targets *targets);
 HP_DEFINE_AUTO(hp_targets)
 

@@ -50,6 +50,13 @@ FUNCTION(walk_indirect, SITE(walk_indirect) "mov $1,%eax\njmp *%rdi\nnop\nret");
 FUNCTION(walk_indirect_call, SITE(walk_indirect_call) "mov $1,%eax\ncall *%rdi\nnop\nret");
 FUNCTION(walk_syscall, SITE(walk_syscall) "mov $39,%eax\nsyscall\nnop\nret");
 
+/* A probe on the first round of a loop fires in each; recursion is another matter. */
+FUNCTION(walk_rounds, SITE(walk_rounds) "dec %rdi\njnz walk_rounds\nret");
+FUNCTION(walk_rounds_jump, SITE(walk_rounds_jump) "test %rdi,%rdi\nje 1f\ndec %rdi\njmp walk_rounds_jump\n1: ret");
+FUNCTION(walk_tail_self, SITE(walk_tail_self) "push %rdi\npop %rdi\njmp walk_tail_self");
+FUNCTION(walk_rounds_later, SITE(walk_rounds_later) "push %rax\n1: dec %rdi\njnz 1b\npop %rax\nret");
+FUNCTION(walk_recursion, "test %rdi,%rdi\n" SITE(walk_recursion) "je 1f\ndec %rdi\ncall walk_recursion\n1: ret");
+
 /* trap:U2: no 5-byte nop, be it behind the entry, the entry, or better than a refused entry. */
 FUNCTION(walk_nop5_inside, SITE(walk_nop5_inside) "mov %rdi,-8(%rsp)\n.byte 0x0f,0x1f,0x44,0,0\nret");
 FUNCTION(walk_nop5_refused, "lock incl (%rdi)\n.byte 0x0f,0x1f,0x44,0,0\n" SITE(walk_nop5_refused) "ret");
@@ -152,6 +159,7 @@ static void test_moves(void **state)
 	CHECK(walk_jmp, HP_SITE_EMULATED);
 	CHECK(walk_call, HP_SITE_EMULATED);
 	CHECK(walk_nop, HP_SITE_EMULATED);
+	CHECK(walk_recursion, HP_SITE_EMULATED);
 	CHECK(walk_red_zone, HP_SITE_EMULATED);
 }
 
@@ -170,6 +178,10 @@ static void test_control(void **state)
 	CHECK(walk_indirect, HP_SITE_STEPPED);
 	CHECK(walk_indirect_call, HP_SITE_STEPPED);
 	CHECK(walk_syscall, HP_SITE_STEPPED);
+	CHECK(walk_rounds, HP_SITE_REFUSED);
+	CHECK(walk_rounds_jump, HP_SITE_REFUSED);
+	CHECK(walk_tail_self, HP_SITE_EMULATED);
+	CHECK(walk_rounds_later, HP_SITE_EMULATED);
 }
 
 static void test_traps(void **state)
