@@ -20,9 +20,9 @@ FAILED_SHOWN = 20
 class Program(Process):
     """A built matrix program: ready, then units by name."""
 
-    def __init__(self, path, *arguments):
+    def __init__(self, path, *arguments, prefix=()):
         # Where it may leave files: what -pg writes at the end, for one.
-        super().__init__([path, *map(str, arguments)], cwd=os.path.dirname(path))
+        super().__init__([*prefix, path, *map(str, arguments)], cwd=os.path.dirname(path))
         equal(self.line(), {"ready": True}, f"first line of {path}")
 
     def line(self, limit=60):
