@@ -85,7 +85,8 @@ static void *set_up(void *arg)
 static uint64_t work(unsigned rounds)
 {
 	/* One mapping, the thread's stack in the half that is not the signal stack's. */
-	char *memory = mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *memory =
+		mmap(NULL, 2 * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *arguments[] = {memory + (UNTIMED ? STACK : 0), (char *)&rounds};
 	pthread_attr_t attributes;
 	pthread_t thread;
@@ -112,7 +113,8 @@ int main(int argc, char **argv)
 
 		printf("{\"unit\":\"work\",\"wrong\":%lu,\"functions\":{", wrong);
 		for (unsigned i = 0; i < ncounters; i++)
-			printf("%s\"%s\":[%lu,0,0,0]", i ? "," : "", counters[i]->name, counters[i]->entries);
+			printf("%s\"%s\":[%lu,0,0,0]", i ? "," : "", counters[i]->name,
+			       counters[i]->entries);
 		printf("}}\n");
 		fflush(stdout);
 	}
