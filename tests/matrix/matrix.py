@@ -194,7 +194,7 @@ def run_matrix(group, builds, paths, units, rounds, patterns):
     expect(not failed, "\n" + "\n".join(failed[:FAILED_SHOWN]))
 
 
-def only_named(labels):
-    """Words on the command line choose programs whose label contains them."""
+def only_named(labels, more=()):
+    """Words on the command line choose programs whose label contains them, also from @more, which no test run builds; "" is all."""
     words = sys.argv[1:]
-    return [label for label in labels if not words or any(word in label for word in words)]
+    return [label for label in [*labels, *more] if any(word in label for word in words)] if words else list(labels)

@@ -11,12 +11,14 @@ UNITS = ["exceptions", "objects", "tails", "ends"]
 ROUNDS = 12
 PATTERNS = ["fn_*", "fn::*::area*", "fn::less*", "fn::apply*", "fn::sum*", "* fn::twice<*", *(f"mx_unit_{unit}" for unit in UNITS)]
 FLAGS = [
-    "g++ -O0", "g++ -O1", "g++ -O2", "g++ -O3", "g++ -Os",
-    "g++ -O2 -fcf-protection=full -fPIE -pie", "g++ -O0 -fcf-protection=full", "g++ -O2 -fno-pie -no-pie",
-    "g++ -O2 -fomit-frame-pointer", "g++ -O2 -fno-omit-frame-pointer", "g++ -O2 -flto", "g++ -O2 -static",
-    "g++ -O3 -flto -static -fcf-protection=full", "g++ -O2 -std=c++20 -fnon-call-exceptions",
-    "clang++ -O0", "clang++ -O2", "clang++ -O3 -fcf-protection=full", "clang++ -O2 -fno-pie -no-pie",
-    "clang++ -O2 -fomit-frame-pointer -flto -fuse-ld=lld", "clang++ -O2 -static", "clang++ -O2 -fpatchable-function-entry=5",
+    "g++ -O0", "g++ -O2", "g++ -O3", "g++ -O2 -fcf-protection=full -fPIE -pie", "g++ -O2 -fno-pie -no-pie",
+    "g++ -O2 -fomit-frame-pointer", "g++ -O2 -flto", "g++ -O3 -flto -static -fcf-protection=full", "clang++ -O0",
+    "clang++ -O2", "clang++ -O2 -fomit-frame-pointer -flto -fuse-ld=lld", "clang++ -O2 -fpatchable-function-entry=5",
+]
+MORE = [
+    "g++ -O1", "g++ -Os", "g++ -O0 -fcf-protection=full", "g++ -O2 -fno-omit-frame-pointer", "g++ -O2 -static",
+    "g++ -O2 -std=c++20 -fnon-call-exceptions", "clang++ -O3 -fcf-protection=full", "clang++ -O2 -fno-pie -no-pie",
+    "clang++ -O2 -static",
 ]
 
 
@@ -24,7 +26,7 @@ def main():
     folder = temp_dir()
     units = " ".join(f"X({unit})" for unit in UNITS)
     builds, paths = {}, {}
-    for i, label in enumerate(only_named(FLAGS)):
+    for i, label in enumerate(only_named(FLAGS, MORE)):
         compiler, *flags = label.split()
         if not shutil.which(compiler):
             skip(f"{compiler} is not installed")

@@ -6,7 +6,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from matrix import *  # noqa: E402,F403
 
 LEVELS = 5
-FLAGS = ["gcc -O0", "gcc -O2 -fcf-protection=full", "gcc -O2 -static", "clang -O2", "gcc -O2 -fexceptions -DMX_UNWINDS",
+FLAGS = ["gcc -O0", "gcc -O2 -fcf-protection=full", "clang -O2", "gcc -O2 -fexceptions -DMX_UNWINDS",
          "clang -O0 -fexceptions -DMX_UNWINDS"]
 
 
