@@ -1,0 +1,40 @@
+/* Any bytes as Go's table of functions: the first eight say where the text is. */
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "elf/pclntab.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct hp_gofuncs funcs = {0};
+	uint64_t text = 0;
+	int r;
+
+	if (size >= sizeof(text)) {
+		memcpy(&text, data, sizeof(text));
+		data += sizeof(text);
+		size -= sizeof(text);
+	}
+	r = hp_pclntab_read(data, size, text, &funcs);
+	assert(r == 0 || r == -EBADMSG || r == -E2BIG || r == -ENOMEM);
+	if (r < 0) {
+		assert(!funcs.list.data);
+		return 0;
+	}
+	assert(funcs.list.len <= size / 8);
+	for (size_t i = 0; i < funcs.list.len; i++) {
+		const struct hp_gofunc *func = &funcs.list.data[i];
+		const char *end = (const char *)data + size;
+
+		assert(func->name > (const char *)data && func->name < end && *func->name);
+		assert(func->name + strlen(func->name) < end);
+		assert(func->size && func->start + func->size >= func->start);
+		assert(i == 0 || func[-1].start < func->start);
+	}
+	hp_gofuncs_deinit(&funcs);
+	return 0;
+}

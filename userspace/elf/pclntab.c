@@ -1,0 +1,141 @@
+#include "elf/pclntab.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/reader.h"
+
+#define MAX_FUNCS 2000000u
+#define MAX_NAME  16384u
+
+enum {
+	MAGIC_1_2 = 0xfffffffb,
+	MAGIC_1_16 = 0xfffffffa,
+	MAGIC_1_18 = 0xfffffff0,
+	MAGIC_1_20 = 0xfffffff1,
+};
+
+/* One layout's places, in bytes from the start of the table. */
+struct table {
+	const uint8_t *data;
+	size_t size;
+	uint64_t nfuncs, text;
+	uint64_t names; /* the strings */
+	uint64_t funcs; /* {entry, where its record is}, nfuncs times, then the end */
+	bool narrow;    /* 1.18: 4 bytes each, relative to text */
+};
+
+void hp_gofuncs_deinit(struct hp_gofuncs *funcs)
+{
+	hp_vec_free(&funcs->list);
+}
+
+static struct hp_reader at(const struct table *table, uint64_t pos)
+{
+	struct hp_reader reader = hp_reader_over(table->data, table->size);
+
+	if (pos > table->size)
+		reader.failed = true;
+	else
+		hp_reader_seek(&reader, pos);
+	return reader;
+}
+
+static uint64_t word(struct hp_reader *reader, bool narrow)
+{
+	return narrow ? hp_reader_u32(reader) : hp_reader_u64(reader);
+}
+
+/* Behind magic, two zeros, the instruction quantum and the size of a pointer. */
+static int read_header(struct table *table, uint64_t text)
+{
+	struct hp_reader reader = hp_reader_over(table->data, table->size);
+	uint32_t magic = hp_reader_u32(&reader);
+	uint16_t zero = hp_reader_u16(&reader);
+	uint8_t quantum = hp_reader_u8(&reader), pointer = hp_reader_u8(&reader);
+
+	if (reader.failed || zero || quantum != 1 || pointer != 8)
+		return -EBADMSG;
+	table->nfuncs = hp_reader_u64(&reader);
+	if (magic == MAGIC_1_2) {
+		table->funcs = reader.pos;
+		return reader.failed ? -EBADMSG : 0;
+	}
+	if (magic != MAGIC_1_16 && magic != MAGIC_1_18 && magic != MAGIC_1_20)
+		return -EBADMSG;
+	table->narrow = magic != MAGIC_1_16;
+	hp_reader_u64(&reader); /* number of files */
+	if (table->narrow) {
+		table->text = hp_reader_u64(&reader);
+		table->text = text ? text : table->text;
+	}
+	table->names = hp_reader_u64(&reader);
+	hp_reader_u64(&reader); /* compilation units */
+	hp_reader_u64(&reader); /* file names */
+	hp_reader_u64(&reader); /* lines */
+	table->funcs = hp_reader_u64(&reader);
+	return reader.failed ? -EBADMSG : 0;
+}
+
+/* The name in the record at @pos of the functions' part: NULL when there is none to show. */
+static const char *name_at(const struct table *table, uint64_t pos)
+{
+	/* Before 1.16 records are found from the start of the whole table. */
+	uint64_t base = table->names ? table->funcs : 0, name;
+	struct hp_reader reader;
+
+	if (__builtin_add_overflow(base, pos, &pos))
+		return NULL;
+	reader = at(table, pos);
+	word(&reader, table->narrow); /* its entry again */
+	name = hp_reader_u32(&reader);
+	if (reader.failed || name == 0 || __builtin_add_overflow(table->names, name, &name) ||
+	    name >= table->size)
+		return NULL;
+	if (!memchr(table->data + name, '\0',
+		    table->size - name < MAX_NAME ? table->size - name : MAX_NAME))
+		return NULL;
+	return table->data[name] ? (const char *)table->data + name : NULL;
+}
+
+static int read_funcs(const struct table *table, struct hp_gofuncs *funcs)
+{
+	struct hp_reader reader = at(table, table->funcs);
+	uint64_t start = word(&reader, table->narrow), next;
+
+	for (uint64_t i = 0; i < table->nfuncs; i++, start = next) {
+		uint64_t record = word(&reader, table->narrow);
+		struct hp_gofunc func = {.name = name_at(table, record)};
+
+		next = word(&reader, table->narrow); /* behind the last one stands the end */
+		if (reader.failed || next < start ||
+		    __builtin_add_overflow(table->text, start, &func.start) ||
+		    func.start + (next - start) < func.start)
+			return -EBADMSG;
+		func.size = next - start;
+		if (!func.name || func.size == 0)
+			continue;
+		if (hp_vec_push(&funcs->list, func) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int hp_pclntab_read(const void *data, size_t size, uint64_t text, struct hp_gofuncs *ret_funcs)
+{
+	struct table table = {.data = data, .size = size};
+	struct hp_gofuncs funcs = {0};
+	int r = read_header(&table, text);
+
+	if (r == 0 && table.nfuncs > MAX_FUNCS)
+		r = -E2BIG;
+	if (r == 0)
+		r = read_funcs(&table, &funcs);
+	if (r < 0) {
+		hp_gofuncs_deinit(&funcs);
+		return r;
+	}
+	*ret_funcs = funcs;
+	return 0;
+}

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/vec.h"
+
+/*
+ * Functions of a Go program by its .gopclntab, which the runtime itself needs and which therefore no stripping
+ * removes. Layouts of Go 1.2, 1.16, 1.18 and 1.20, told apart by their magic number.
+ */
+struct hp_gofunc {
+	uint64_t start, size;
+	const char *name; /* in the table's bytes */
+};
+
+struct hp_gofuncs {
+	HP_VEC(struct hp_gofunc) list; /* by start, strictly ascending */
+};
+
+/*
+ * @text: address of the first function; since Go 1.18 the table is relative to it and holds it only
+ * where the loader does not fill it in (0 = take the table's own). 0; -EBADMSG (malformed, or a layout that is not
+ * known), -E2BIG, -ENOMEM. Filled only after 0. @data must outlive it. Pure.
+ */
+int hp_pclntab_read(const void *data, size_t size, uint64_t text, struct hp_gofuncs *ret_funcs);
+void hp_gofuncs_deinit(struct hp_gofuncs *funcs);
