@@ -4,8 +4,9 @@
 #include <string.h>
 
 #include "base/reader.h"
+#include "elf/debuglink.h"
 
-#define MAGIC 0x32585048u /* "HPX2" */
+#define MAGIC 0x33585048u /* "HPX3" */
 
 void hp_index_deinit(struct hp_index *index)
 {
@@ -13,6 +14,15 @@ void hp_index_deinit(struct hp_index *index)
 	hp_vec_free(&index->data);
 	hp_vec_free(&index->syms);
 	hp_vec_free(&index->strings);
+}
+
+const struct hp_segment *hp_index_segment(const struct hp_index *index, uint64_t addr)
+{
+	hp_vec_each(segment, &index->segments) {
+		if (addr >= segment->vaddr && addr - segment->vaddr < segment->filesz)
+			return segment;
+	}
+	return NULL;
 }
 
 struct writer {
@@ -26,6 +36,13 @@ static void put(struct writer *writer, uint64_t value, size_t n)
 		writer->data[writer->pos++] = (uint8_t)(value >> (8 * i));
 }
 
+static void put_bytes(struct writer *writer, const void *bytes, size_t n)
+{
+	if (n)
+		memcpy(writer->data + writer->pos, bytes, n);
+	writer->pos += n;
+}
+
 static void put_segment(struct writer *writer, const struct hp_segment *segment)
 {
 	put(writer, segment->vaddr, 8);
@@ -35,9 +52,9 @@ static void put_segment(struct writer *writer, const struct hp_segment *segment)
 
 int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_size)
 {
-	size_t id_len = strlen(index->build_id);
-	size_t size = 28 + (index->segments.len + index->data.len) * 24 + index->syms.len * 32 +
-		      id_len + index->strings.len;
+	size_t id_len = strlen(index->build_id), link_len = strlen(index->debuglink);
+	size_t size = 36 + (index->segments.len + index->data.len) * 24 + index->syms.len * 32 +
+		      id_len + link_len + index->strings.len;
 	struct writer writer = {.data = malloc(size)};
 
 	if (!writer.data)
@@ -49,6 +66,8 @@ int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_si
 	put(&writer, index->strings.len, 4);
 	put(&writer, id_len, 4);
 	put(&writer, index->data.len, 4);
+	put(&writer, index->sources, 4);
+	put(&writer, link_len, 4);
 	hp_vec_each(segment, &index->segments)
 		put_segment(&writer, segment);
 	hp_vec_each(segment, &index->data)
@@ -61,9 +80,9 @@ int hp_index_write(const struct hp_index *index, void **ret_data, size_t *ret_si
 		put(&writer, sym->aliases, 4);
 		put(&writer, 0, 4);
 	}
-	memcpy(writer.data + writer.pos, index->build_id, id_len);
-	if (index->strings.len)
-		memcpy(writer.data + writer.pos + id_len, index->strings.data, index->strings.len);
+	put_bytes(&writer, index->build_id, id_len);
+	put_bytes(&writer, index->debuglink, link_len);
+	put_bytes(&writer, index->strings.data, index->strings.len);
 	*ret_data = writer.data;
 	*ret_size = size;
 	return 0;
@@ -116,9 +135,10 @@ static int read_syms(struct hp_reader *reader, uint32_t n, uint32_t strings, str
 }
 
 static int read_texts(struct hp_reader *reader, uint32_t strings, uint32_t id_len,
-		      struct hp_index *index)
+		      uint32_t link_len, struct hp_index *index)
 {
 	const char *id = hp_reader_bytes(reader, id_len);
+	const char *link = hp_reader_bytes(reader, link_len);
 	const char *texts = hp_reader_bytes(reader, strings);
 
 	if (reader->failed || hp_reader_left(reader) || (strings && texts[strings - 1] != '\0'))
@@ -129,6 +149,11 @@ static int read_texts(struct hp_reader *reader, uint32_t strings, uint32_t id_le
 	}
 	memcpy(index->build_id, id, id_len);
 	index->build_id[id_len] = '\0';
+	memcpy(index->debuglink, link, link_len);
+	index->debuglink[link_len] = '\0';
+	if (strlen(index->debuglink) != link_len ||
+	    (link_len && hp_debuglink_check_name(index->debuglink) < 0))
+		return -EBADMSG;
 	if (hp_vec_reserve(&index->strings, strings + 1) < 0)
 		return -ENOMEM;
 	if (strings)
@@ -142,7 +167,7 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	struct hp_reader reader = hp_reader_over(data, size);
 	struct hp_index index = {0};
 	uint32_t magic = hp_reader_u32(&reader);
-	uint32_t nsegments, nsyms, strings, id_len, ndata;
+	uint32_t nsegments, nsyms, strings, id_len, ndata, link_len;
 	int r;
 
 	index.traits = hp_reader_u32(&reader);
@@ -151,9 +176,12 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	strings = hp_reader_u32(&reader);
 	id_len = hp_reader_u32(&reader);
 	ndata = hp_reader_u32(&reader);
+	index.sources = hp_reader_u32(&reader);
+	link_len = hp_reader_u32(&reader);
 	if (reader.failed || magic != MAGIC || nsegments > HP_INDEX_MAX_SEGMENTS ||
 	    ndata > HP_INDEX_MAX_SEGMENTS || nsyms > HP_INDEX_MAX_SYMS ||
-	    strings > HP_INDEX_MAX_STRINGS || id_len >= sizeof(index.build_id))
+	    strings > HP_INDEX_MAX_STRINGS || id_len >= sizeof(index.build_id) ||
+	    link_len >= sizeof(index.debuglink))
 		return -EBADMSG;
 	if (hp_reader_left(&reader) < (nsegments + ndata) * 24ull + nsyms * 32ull)
 		return -EBADMSG; /* before memory is asked for */
@@ -163,7 +191,7 @@ int hp_index_read(const void *data, size_t size, struct hp_index *ret_index)
 	if (r == 0)
 		r = read_syms(&reader, nsyms, strings, &index);
 	if (r == 0)
-		r = read_texts(&reader, strings, id_len, &index);
+		r = read_texts(&reader, strings, id_len, link_len, &index);
 	if (r < 0) {
 		hp_index_deinit(&index);
 		return r;

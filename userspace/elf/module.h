@@ -22,6 +22,25 @@ enum hp_sym_flags {
 	HP_SYM_DYNAMIC = 1 << 1, /* known from .dynsym only */
 	HP_SYM_IFUNC = 1 << 2,   /* address of a resolver, not of the code (trap:T6) */
 	HP_SYM_COLD = 1 << 3,    /* a .cold block: attribution only, no function entry (trap:T7) */
+	/*
+	 * Known from .eh_frame only, called "module+0xADDRESS". Without HP_SYM_COLD its stack at the first
+	 * instruction is that of an entry, which parts of functions have, too, at times (elf/ehframe.h):
+	 * before a probe goes there, a call or a pointer that leads there must prove it (trap:T10).
+	 */
+	HP_SYM_FRAME = 1 << 4,
+};
+
+/* Where a module's names come from, and what could not be used. */
+enum hp_names_source {
+	HP_NAMES_SYMTAB = 1 << 0,
+	HP_NAMES_DYNSYM = 1 << 1,     /* and nothing but .dynsym in the file's own tables */
+	HP_NAMES_DEBUG_FILE = 1 << 2, /* a separate one */
+	HP_NAMES_DEBUGDATA = 1 << 3,  /* .gnu_debugdata */
+	HP_NAMES_PCLNTAB = 1 << 4,    /* Go's own table */
+	HP_NAMES_FRAMES = 1 << 5,     /* some functions have no name: HP_SYM_FRAME */
+	HP_NAMES_BAD_DEBUGDATA = 1 << 8,
+	HP_NAMES_BAD_PCLNTAB = 1 << 9,
+	HP_NAMES_BAD_FRAMES = 1 << 10,
 };
 
 struct hp_sym {
@@ -44,9 +63,9 @@ enum hp_module_trait {
 	HP_MODULE_GO = 1 << 0, /* Go build info or .gopclntab (trap:U4) */
 	/* brpc/bthread, boost.context, greenlet, libco ... symbols (trap:U4). */
 	HP_MODULE_FIBERS = 1 << 1,
-	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab: functions from .dynsym only */
+	HP_MODULE_STRIPPED = 1 << 2, /* no .symtab, neither in the file nor in a debug file */
 	HP_MODULE_RUST = 1 << 3,
-	HP_MODULE_STATIC = 1 << 4, /* no PT_INTERP and an entry point: static or static-pie */
+	HP_MODULE_STATIC = 1 << 4, /* a program without PT_INTERP: static or static-pie */
 	/* Exceptions may pass through its functions: C++, Rust ... (trap:U7). */
 	HP_MODULE_UNWINDS = 1 << 5,
 };
@@ -58,6 +77,12 @@ enum hp_module_trait {
  * the engine thread.
  */
 int hp_module_load(int fd, const char *name, struct hp_module **ret_module, struct hp_err *err);
+/*
+ * The same with @debug_fd, a file at @debug_path that may hold what was stripped. Also -ESTALE (it belongs to
+ * another build) and -ENODATA (it has no symbols).
+ */
+int hp_module_load_debug(int fd, const char *name, int debug_fd, const char *debug_path,
+			 struct hp_module **ret_module, struct hp_err *err);
 struct hp_module *hp_module_ref(struct hp_module *module);
 void hp_module_free(struct hp_module *module); /* drops one reference; NULL is fine */
 HP_DEFINE_AUTO(hp_module)
@@ -65,6 +90,11 @@ HP_DEFINE_AUTO(hp_module)
 const char *hp_module_name(const struct hp_module *module);
 uint32_t hp_module_traits(const struct hp_module *module);      /* HP_MODULE_* */
 const char *hp_module_build_id(const struct hp_module *module); /* hex, "" if none */
+/* Base name of the file that holds what was stripped, by .gnu_debuglink; "" if none. */
+const char *hp_module_debuglink(const struct hp_module *module);
+uint32_t hp_module_sources(const struct hp_module *module); /* HP_NAMES_* */
+/* Where the names come from, as a sentence; false: from the file's own .symtab, which needs none. */
+bool hp_module_explain_names(const struct hp_module *module, char *buf, size_t size);
 
 /* Symbols sorted by address, one per address (preferred name first: global, then weak, then local). */
 size_t hp_module_nsyms(const struct hp_module *module);

@@ -21,7 +21,10 @@
 #define NOBODY    65534
 #define SERVER_FD 3 /* the server's end of the socket, in the server */
 
-/* What goes to the server, with the file and the output as descriptors. It is our fork: pointers hold. */
+/* The descriptors that go with an order; there may be no second file. */
+enum { IN_FD, OUT_FD, SECOND_FD, MAX_FDS };
+
+/* What goes to the server, with the files and the output as descriptors. It is our fork: pointers hold. */
 struct order {
 	hp_sandbox_fn fn;
 	struct hp_sandbox_limits limits;
@@ -39,7 +42,7 @@ static void limit(int resource, uint64_t value)
 }
 
 /* The child's life: caps, work, write; ends without our exit handlers. */
-static void child(const struct order *order, int in_fd, int out_fd)
+static void child(const struct order *order, const int fds[MAX_FDS])
 {
 	void *data = NULL;
 	size_t size = 0, done = 0;
@@ -53,11 +56,11 @@ static void child(const struct order *order, int in_fd, int out_fd)
 	limit(RLIMIT_AS, order->limits.memory_bytes);
 #endif
 	limit(RLIMIT_NPROC, 0);
-	r = order->fn(in_fd, &data, &size);
+	r = order->fn(fds[IN_FD], fds[SECOND_FD], &data, &size);
 	if (r == 0 && size > order->limits.output_bytes)
 		r = -E2BIG;
 	while (r == 0 && done < size) {
-		ssize_t put = write(out_fd, (const char *)data + done, size - done);
+		ssize_t put = write(fds[OUT_FD], (const char *)data + done, size - done);
 
 		if (put <= 0)
 			r = -E2BIG;
@@ -94,33 +97,33 @@ static int await(pid_t pid, unsigned seconds)
 	return -WEXITSTATUS(status);
 }
 
-/* Two descriptors travel in one message. */
+/* The descriptors travel in one message. */
 union control {
-	char bytes[CMSG_SPACE(2 * sizeof(int))];
+	char bytes[CMSG_SPACE(MAX_FDS * sizeof(int))];
 	struct cmsghdr align;
 };
 
-static int send_order(int socket_fd, const struct order *order, int in_fd, int out_fd)
+static int send_order(int socket_fd, const struct order *order, const int fds[MAX_FDS])
 {
-	const int fds[2] = {in_fd, out_fd};
+	const size_t size = (fds[SECOND_FD] >= 0 ? MAX_FDS : SECOND_FD) * sizeof(int);
 	struct iovec iov = {.iov_base = (void *)order, .iov_len = sizeof(*order)};
 	union control control = {0};
 	struct msghdr message = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
+		.msg_controllen = CMSG_SPACE(size),
 	};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
-	header->cmsg_len = CMSG_LEN(sizeof(fds));
-	memcpy(CMSG_DATA(header), fds, sizeof(fds));
+	header->cmsg_len = CMSG_LEN(size);
+	memcpy(CMSG_DATA(header), fds, size);
 	return sendmsg(socket_fd, &message, MSG_NOSIGNAL) == sizeof(*order) ? 0 : -EPIPE;
 }
 
-static bool receive_order(int socket_fd, struct order *order, int fds[2])
+static bool receive_order(int socket_fd, struct order *order, int fds[MAX_FDS])
 {
 	struct iovec iov = {.iov_base = order, .iov_len = sizeof(*order)};
 	union control control;
@@ -136,9 +139,11 @@ static bool receive_order(int socket_fd, struct order *order, int fds[2])
 		return false; /* our owner has ended */
 	header = CMSG_FIRSTHDR(&message);
 	if (!header || header->cmsg_type != SCM_RIGHTS ||
-	    header->cmsg_len != CMSG_LEN(2 * sizeof(int)))
+	    (header->cmsg_len != CMSG_LEN(SECOND_FD * sizeof(int)) &&
+	     header->cmsg_len != CMSG_LEN(MAX_FDS * sizeof(int))))
 		return false;
-	memcpy(fds, CMSG_DATA(header), 2 * sizeof(int));
+	fds[SECOND_FD] = -1;
+	memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
 	return true;
 }
 
@@ -164,17 +169,19 @@ static void become_server(int socket_fd)
 static void serve(int socket_fd)
 {
 	struct order order;
-	int fds[2], result;
+	int fds[MAX_FDS], result;
 
 	become_server(socket_fd);
 	while (receive_order(SERVER_FD, &order, fds)) {
 		pid_t pid = fork();
 
 		if (pid == 0)
-			child(&order, fds[0], fds[1]);
+			child(&order, fds);
 		result = pid < 0 ? -errno : await(pid, order.limits.seconds);
-		close(fds[0]);
-		close(fds[1]);
+		for (int i = 0; i < MAX_FDS; i++) {
+			if (fds[i] >= 0)
+				close(fds[i]);
+		}
 		if (write(SERVER_FD, &result, sizeof(result)) != sizeof(result))
 			break;
 	}
@@ -256,12 +263,12 @@ static int collect(int fd, uint64_t max, void **ret_data, size_t *ret_size)
 }
 
 /* One order and its answer. A server that does not answer is given up; the next run starts another. */
-static int ask(const struct order *order, int in_fd, int out_fd)
+static int ask(const struct order *order, const int fds[MAX_FDS])
 {
 	int result, r = start_locked();
 
 	if (r == 0)
-		r = send_order(server_fd, order, in_fd, out_fd);
+		r = send_order(server_fd, order, fds);
 	if (r == 0 &&
 	    TEMP_FAILURE_RETRY(read(server_fd, &result, sizeof(result))) != sizeof(result))
 		r = -EPIPE;
@@ -270,17 +277,18 @@ static int ask(const struct order *order, int in_fd, int out_fd)
 	return r < 0 ? r : result;
 }
 
-int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits,
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, int second_fd, const struct hp_sandbox_limits *limits,
 		   void **ret_data, size_t *ret_size)
 {
 	HP_AUTO_FD int out_fd = memfd_create("hotpathd-index", MFD_CLOEXEC);
+	const int fds[MAX_FDS] = {fd, out_fd, second_fd};
 	const struct order order = {.fn = fn, .limits = *limits};
 	int r;
 
 	if (out_fd < 0)
 		return -errno;
 	pthread_mutex_lock(&lock);
-	r = ask(&order, fd, out_fd);
+	r = ask(&order, fds);
 	pthread_mutex_unlock(&lock);
 	return r < 0 ? r : collect(out_fd, limits->output_bytes, ret_data, ret_size);
 }

@@ -18,8 +18,11 @@ struct hp_sandbox_limits {
 	unsigned seconds; /* CPU and wall time */
 };
 
-/* Result malloc'ed, or a negative errno. Runs in the child; @fd is the file. */
-typedef int (*hp_sandbox_fn)(int fd, void **ret_data, size_t *ret_size);
+/*
+ * Result malloc'ed, or a negative errno. Runs in the child; @fd is the file, @second_fd one that belongs to it
+ * or -1.
+ */
+typedef int (*hp_sandbox_fn)(int fd, int second_fd, void **ret_data, size_t *ret_size);
 
 /*
  * Forks the server; call before the first thread. Without it, the first run does so. 0 or negative errno.
@@ -32,5 +35,5 @@ void hp_sandbox_stop(void);
  * 0 and *@ret_data (caller frees); -ETIMEDOUT (also for a child that the kernel killed), -E2BIG (output), -EBADMSG
  * (the child crashed), -EPIPE (the server is gone), or @fn's own code. Any thread; runs one at a time.
  */
-int hp_sandbox_run(hp_sandbox_fn fn, int fd, const struct hp_sandbox_limits *limits,
+int hp_sandbox_run(hp_sandbox_fn fn, int fd, int second_fd, const struct hp_sandbox_limits *limits,
 		   void **ret_data, size_t *ret_size);

@@ -8,29 +8,32 @@
 #include <gelf.h>
 #include <libelf.h>
 
-#include "elf/demangle.h"
+#include "base/cleanup.h"
+#include "elf/debuglink.h"
+#include "elf/ehframe.h"
 #include "elf/index.h"
-
-/* A symbol as the table has it. */
-struct raw {
-	uint64_t addr, size;
-	const char *name;
-	uint32_t flags;
-	uint8_t rank; /* which of several names of one address is shown: low is better */
-};
+#include "elf/raws.h"
+#include "elf/standins.h"
+#include "elf/traits.h"
 
 struct parse {
 	Elf *elf;
+	Elf *debug;  /* the separate debug file, NULL = none */
+	Elf *packed; /* the file in .gnu_debugdata, NULL = none */
 	struct hp_index *index;
-	HP_VEC(struct raw) raws;
-	size_t names; /* section header string table */
-	bool has_symtab, has_interp;
+	struct hp_standins standins;
+	struct hp_debuglink link;
+	struct hp_raws raws; /* names borrowed from the files */
+	bool has_symtab, has_interp, has_dynamic, is_libc;
 };
 
 static void parse_end(struct parse *parse)
 {
-	hp_vec_free(&parse->raws);
+	hp_raws_deinit(&parse->raws);
+	elf_end(parse->packed);
+	elf_end(parse->debug);
 	elf_end(parse->elf);
+	hp_standins_deinit(&parse->standins);
 }
 
 static int check_header(Elf *elf, GElf_Ehdr *header)
@@ -45,7 +48,6 @@ static int check_header(Elf *elf, GElf_Ehdr *header)
 
 static int read_segments(struct parse *parse, const GElf_Ehdr *header)
 {
-	bool has_dynamic = false;
 	size_t n;
 
 	if (elf_getphdrnum(parse->elf, &n) < 0)
@@ -58,7 +60,8 @@ static int read_segments(struct parse *parse, const GElf_Ehdr *header)
 		if (!gelf_getphdr(parse->elf, (int)i, &phdr))
 			return -EBADMSG;
 		parse->has_interp |= phdr.p_type == PT_INTERP;
-		has_dynamic |= phdr.p_type == PT_DYNAMIC;
+		parse->has_dynamic |= phdr.p_type == PT_DYNAMIC;
+		hp_standins_note_segment(&parse->standins, &phdr);
 		if (phdr.p_type != PT_LOAD || phdr.p_filesz == 0)
 			continue;
 		segments = phdr.p_flags & PF_X ? &parse->index->segments : &parse->index->data;
@@ -72,77 +75,10 @@ static int read_segments(struct parse *parse, const GElf_Ehdr *header)
 			return -ENOMEM;
 	}
 	/* A library has no interpreter either, but also no entry point to start at. */
-	if (!parse->has_interp && header->e_entry && (header->e_type == ET_EXEC || !has_dynamic))
+	if (!parse->has_interp && header->e_entry &&
+	    (header->e_type == ET_EXEC || !parse->has_dynamic))
 		parse->index->traits |= HP_MODULE_STATIC;
 	return 0;
-}
-
-static const struct hp_segment *segment_of(const struct hp_index *index, uint64_t addr)
-{
-	hp_vec_each(segment, &index->segments) {
-		if (addr >= segment->vaddr && addr - segment->vaddr < segment->filesz)
-			return segment;
-	}
-	return NULL;
-}
-
-/* libc defines these; who uses them imports them, or is linked statically with them. */
-static bool is_context_switch(const char *name)
-{
-	return strcmp(name, "swapcontext") == 0 || strcmp(name, "makecontext") == 0;
-}
-
-static bool is_fiber_function(const char *name)
-{
-	static const char *const names[] = {
-		"bthread_start_background",
-		"make_fcontext",
-		"jump_fcontext",
-		"PyGreenlet_New",
-		"co_create",
-		"aco_create",
-		"coro_transfer",
-	};
-
-	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return false;
-}
-
-/*
- * trap:U7: code that throws, catches or cleans up needs one of these. libgcc's own entries do not count
- * where they are linked in, as every static program holds them.
- */
-static bool is_exception_function(const char *name, bool imported)
-{
-	static const char *const names[] = {
-		"__cxa_throw",
-		"__cxa_begin_catch",
-		"__gxx_personality_v0",
-		"rust_eh_personality",
-	};
-
-	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	}
-	return imported &&
-	       (strcmp(name, "_Unwind_Resume") == 0 || strcmp(name, "_Unwind_RaiseException") == 0);
-}
-
-/* What a name, defined or imported, tells about the program (traps U4, U7). */
-static void note_name(struct parse *parse, const char *name, bool defined)
-{
-	bool linked_in = !defined || (parse->index->traits & HP_MODULE_STATIC);
-
-	if (is_fiber_function(name) || (linked_in && is_context_switch(name)))
-		parse->index->traits |= HP_MODULE_FIBERS;
-	if (is_exception_function(name, !defined))
-		parse->index->traits |= HP_MODULE_UNWINDS;
-	if (strncmp(name, "_RNv", 4) == 0 || strcmp(name, "rust_eh_personality") == 0)
-		parse->index->traits |= HP_MODULE_RUST;
 }
 
 static uint8_t rank_of(const GElf_Sym *sym, const char *name)
@@ -158,12 +94,15 @@ static int add_symbol(struct parse *parse, const GElf_Sym *sym, const char *name
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info);
 	bool defined = sym->st_shndx != SHN_UNDEF;
-	struct raw raw = {.addr = sym->st_value, .size = sym->st_size, .name = name};
+	struct hp_raw raw = {.addr = sym->st_value, .size = sym->st_size, .name = name};
 
-	note_name(parse, name, defined);
+	parse->index->traits |=
+		hp_traits_of_name(name, !defined, parse->index->traits & HP_MODULE_STATIC);
+	parse->is_libc |= defined && strcmp(name, "__libc_start_main") == 0;
 	/* trap:T6: undefined symbols and value 0 are no code. */
 	if (!defined || sym->st_value == 0 || !*name ||
-	    (type != STT_FUNC && type != STT_GNU_IFUNC) || !segment_of(parse->index, sym->st_value))
+	    (type != STT_FUNC && type != STT_GNU_IFUNC) ||
+	    !hp_index_segment(parse->index, sym->st_value))
 		return 0;
 	if (GELF_ST_BIND(sym->st_info) == STB_LOCAL)
 		raw.flags |= HP_SYM_LOCAL;
@@ -172,12 +111,11 @@ static int add_symbol(struct parse *parse, const GElf_Sym *sym, const char *name
 	if (dynamic)
 		raw.flags |= HP_SYM_DYNAMIC;
 	raw.rank = rank_of(sym, name);
-	if (parse->raws.len >= HP_INDEX_MAX_SYMS)
-		return -E2BIG;
-	return hp_vec_push(&parse->raws, raw);
+	return hp_raws_add(&parse->raws, &raw);
 }
 
-static int read_symbols(struct parse *parse, Elf_Scn *section, const GElf_Shdr *shdr)
+/* The table @section of @elf, which is the file or one that completes it. */
+static int read_symbols(struct parse *parse, Elf *elf, Elf_Scn *section, const GElf_Shdr *shdr)
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	bool dynamic = shdr->sh_type == SHT_DYNSYM;
@@ -190,14 +128,15 @@ static int read_symbols(struct parse *parse, Elf_Scn *section, const GElf_Shdr *
 
 		if (i > INT32_MAX || !gelf_getsym(data, (int)i, &sym))
 			return -EBADMSG;
-		name = elf_strptr(parse->elf, shdr->sh_link, sym.st_name);
+		name = elf_strptr(elf, shdr->sh_link, sym.st_name);
 		if (name)
 			r = add_symbol(parse, &sym, name, dynamic);
 	}
 	return r;
 }
 
-static void read_build_id(struct parse *parse, Elf_Scn *section)
+/* In hex; @id is "" unless the notes hold one. */
+static void read_build_id(Elf_Scn *section, char id[HP_BUILD_ID_MAX])
 {
 	Elf_Data *data = elf_getdata(section, NULL);
 	size_t at = 0, next, name, desc;
@@ -208,142 +147,172 @@ static void read_build_id(struct parse *parse, Elf_Scn *section)
 
 		if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == 4 &&
 		    memcmp((const char *)data->d_buf + name, "GNU", 4) == 0 &&
-		    (size_t)note.n_descsz * 2 < sizeof(parse->index->build_id)) {
+		    (size_t)note.n_descsz * 2 < HP_BUILD_ID_MAX) {
 			for (size_t i = 0; i < note.n_descsz; i++)
-				snprintf(parse->index->build_id + 2 * i, 3, "%02x", bytes[i]);
+				snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 			return;
 		}
 		at = next;
 	}
 }
 
-static int read_section(struct parse *parse, Elf_Scn *section)
+/* A position-independent program without interpreter is static; a library says nothing. */
+static void read_dynamic(struct parse *parse, Elf_Scn *section)
 {
-	const char *name;
-	GElf_Shdr shdr;
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t n = data ? data->d_size / sizeof(Elf64_Dyn) : 0;
+	GElf_Dyn dyn;
 
-	if (!gelf_getshdr(section, &shdr))
-		return -EBADMSG;
-	name = elf_strptr(parse->elf, parse->names, shdr.sh_name);
-	if (name && (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".gopclntab") == 0 ||
-		     strcmp(name, ".note.go.buildid") == 0))
-		parse->index->traits |= HP_MODULE_GO;
-	if (shdr.sh_type == SHT_NOTE && !parse->index->build_id[0])
-		read_build_id(parse, section);
-	if (shdr.sh_type == SHT_SYMTAB)
-		parse->has_symtab = true;
-	if (shdr.sh_type == SHT_SYMTAB || shdr.sh_type == SHT_DYNSYM)
-		return read_symbols(parse, section, &shdr);
-	return 0;
+	for (size_t i = 0; i < n && i < INT32_MAX && gelf_getdyn(data, (int)i, &dyn); i++) {
+		if (dyn.d_tag == DT_FLAGS_1 && dyn.d_un.d_val & DF_1_PIE && !parse->has_interp)
+			parse->index->traits |= HP_MODULE_STATIC;
+	}
 }
 
-static int read_sections(struct parse *parse)
+/* Facts: what must be known before symbols are read. */
+static int note_section(struct parse *parse, Elf_Scn *section, const GElf_Shdr *shdr,
+			const char *name)
+{
+	if (strcmp(name, ".go.buildinfo") == 0 || strcmp(name, ".gopclntab") == 0 ||
+	    strcmp(name, ".note.go.buildid") == 0)
+		parse->index->traits |= HP_MODULE_GO;
+	if (shdr->sh_type == SHT_NOTE && !parse->index->build_id[0])
+		read_build_id(section, parse->index->build_id);
+	if (shdr->sh_type == SHT_DYNAMIC)
+		read_dynamic(parse, section);
+	parse->has_symtab |= shdr->sh_type == SHT_SYMTAB;
+	return hp_standins_note_section(&parse->standins, section, shdr, name);
+}
+
+static int note_sections(struct parse *parse)
 {
 	Elf_Scn *section = NULL;
+	size_t names;
 	int r = 0;
 
-	if (elf_getshdrstrndx(parse->elf, &parse->names) < 0)
+	if (elf_getshdrstrndx(parse->elf, &names) < 0)
 		return 0; /* no section headers: segments only */
-	while (r == 0 && (section = elf_nextscn(parse->elf, section)))
-		r = read_section(parse, section);
+	while (r == 0 && (section = elf_nextscn(parse->elf, section))) {
+		const char *name;
+		GElf_Shdr shdr;
+
+		if (!gelf_getshdr(section, &shdr))
+			return -EBADMSG;
+		name = elf_strptr(parse->elf, names, shdr.sh_name);
+		r = note_section(parse, section, &shdr, name ? name : "");
+	}
 	return r;
 }
 
-/* Linkers write a version into the name in .symtab ("f@@V2"), but not in .dynsym: both are one name. */
-static int compare_names(const char *left, const char *right)
+/* .symtab of @elf and, if @dynamic, .dynsym. *@ret_found becomes true if there is one. */
+static int read_tables(struct parse *parse, Elf *elf, bool dynamic, bool *ret_found)
 {
-	size_t i = 0;
-
-	while (left[i] && left[i] == right[i] && left[i] != '@')
-		i++;
-	return (left[i] == '@' ? 0 : (unsigned char)left[i]) -
-	       (right[i] == '@' ? 0 : (unsigned char)right[i]);
-}
-
-static int by_addr_then_rank(const void *a, const void *b)
-{
-	const struct raw *left = a, *right = b;
-
-	if (left->addr != right->addr)
-		return left->addr < right->addr ? -1 : 1;
-	if (left->rank != right->rank)
-		return left->rank < right->rank ? -1 : 1;
-	return compare_names(left->name, right->name);
-}
-
-/* Size for symbols that have none: up to the next symbol, else to the end of the segment. */
-static uint64_t size_of(const struct parse *parse, const struct raw *raw, const struct raw *next)
-{
-	const struct hp_segment *segment = segment_of(parse->index, raw->addr);
-	uint64_t room = segment->vaddr + segment->filesz - raw->addr;
-
-	if (raw->size)
-		return raw->size < room ? raw->size : room;
-	if (next && next->addr - raw->addr < room)
-		return next->addr - raw->addr;
-	return room;
-}
-
-static int add_name(struct hp_index *index, const char *raw, uint32_t *ret_offset, bool *ret_cold)
-{
-	char name[HP_NAME_MAX];
-	size_t len;
-
-	hp_demangle(raw, name, ret_cold);
-	len = strlen(name) + 1;
-	if (index->strings.len + len > HP_INDEX_MAX_STRINGS)
-		return -E2BIG;
-	if (hp_vec_reserve(&index->strings, index->strings.len + len) < 0)
-		return -ENOMEM;
-	*ret_offset = (uint32_t)index->strings.len;
-	memcpy(index->strings.data + index->strings.len, name, len);
-	index->strings.len += len;
-	return 0;
-}
-
-/* Of [first, end), all at one address, the first is shown and the others are counted (trap:T8). */
-static int add_index_sym(struct parse *parse, size_t first, size_t end)
-{
-	const struct raw *raw = &parse->raws.data[first];
-	const struct raw *next = end < parse->raws.len ? &parse->raws.data[end] : NULL;
-	struct hp_index_sym sym = {.addr = raw->addr, .flags = raw->flags};
-	bool cold;
-	int r;
-
-	for (size_t i = first; i < end; i++) {
-		if (parse->raws.data[i].size > sym.size)
-			sym.size = parse->raws.data[i].size;
-		if (i > first &&
-		    compare_names(parse->raws.data[i].name, parse->raws.data[i - 1].name) != 0)
-			sym.aliases++;
-		if (!(parse->raws.data[i].flags & HP_SYM_DYNAMIC))
-			sym.flags &= ~(uint32_t)HP_SYM_DYNAMIC;
-		sym.flags |= parse->raws.data[i].flags & HP_SYM_IFUNC;
-	}
-	sym.size = size_of(parse, &(struct raw){.addr = raw->addr, .size = sym.size}, next);
-	r = add_name(parse->index, raw->name, &sym.name, &cold);
-	if (r < 0)
-		return r;
-	if (cold)
-		sym.flags |= HP_SYM_COLD;
-	return hp_vec_push(&parse->index->syms, sym);
-}
-
-static int build_index(struct parse *parse)
-{
-	size_t first = 0;
+	Elf_Scn *section = NULL;
+	GElf_Shdr shdr;
 	int r = 0;
 
-	if (parse->raws.len)
-		qsort(parse->raws.data, parse->raws.len, sizeof(struct raw), by_addr_then_rank);
-	while (first < parse->raws.len && r == 0) {
-		size_t end = first + 1;
+	while (r == 0 && (section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &shdr))
+			return -EBADMSG;
+		if (shdr.sh_type != SHT_SYMTAB && !(dynamic && shdr.sh_type == SHT_DYNSYM))
+			continue;
+		r = read_symbols(parse, elf, section, &shdr);
+		*ret_found = true;
+	}
+	return r;
+}
 
-		while (end < parse->raws.len &&
-		       parse->raws.data[end].addr == parse->raws.data[first].addr)
-			end++;
-		r = add_index_sym(parse, first, end);
-		first = end;
+static void read_link(struct parse *parse)
+{
+	const Elf_Data *data =
+		parse->standins.debuglink ? elf_rawdata(parse->standins.debuglink, NULL) : NULL;
+
+	if (data && data->d_buf)
+		hp_debuglink_read(data->d_buf, data->d_size, &parse->link);
+	memcpy(parse->index->debuglink, parse->link.name, sizeof(parse->index->debuglink));
+}
+
+/* By build id where both have one, else by the checksum that the link holds. */
+static int check_debug_file(struct parse *parse, int debug_fd)
+{
+	char id[HP_BUILD_ID_MAX] = "";
+	Elf_Scn *section = NULL;
+	GElf_Shdr shdr;
+	uint32_t crc;
+
+	while (!id[0] && (section = elf_nextscn(parse->debug, section))) {
+		if (gelf_getshdr(section, &shdr) && shdr.sh_type == SHT_NOTE)
+			read_build_id(section, id);
+	}
+	if (id[0] && parse->index->build_id[0])
+		return strcmp(id, parse->index->build_id) == 0 ? 0 : -ESTALE;
+	if (!parse->link.name[0] || hp_debuglink_crc(debug_fd, &crc) < 0)
+		return -ESTALE;
+	return crc == parse->link.crc ? 0 : -ESTALE;
+}
+
+static int read_debug_file(struct parse *parse, int debug_fd)
+{
+	bool found = false;
+	GElf_Ehdr header;
+	int r;
+
+	parse->debug = elf_begin(debug_fd, ELF_C_READ, NULL);
+	if (!parse->debug)
+		return -ENOEXEC;
+	r = check_header(parse->debug, &header);
+	if (r == 0)
+		r = check_debug_file(parse, debug_fd);
+	if (r == 0)
+		r = read_tables(parse, parse->debug, false, &found);
+	if (r == 0 && !found)
+		return -ENODATA;
+	parse->index->sources |= HP_NAMES_DEBUG_FILE;
+	return r;
+}
+
+static int read_packed(struct parse *parse)
+{
+	bool found = false;
+	GElf_Ehdr header;
+	int r = hp_standins_open_debugdata(&parse->standins, parse->index, &parse->packed);
+
+	if (r <= 0)
+		return r;
+	r = check_header(parse->packed, &header);
+	if (r == 0)
+		r = read_tables(parse, parse->packed, false, &found);
+	parse->index->sources |= r == 0 && found ? HP_NAMES_DEBUGDATA : HP_NAMES_BAD_DEBUGDATA;
+	return r == -ENOEXEC || r == -EBADMSG ? 0 : r;
+}
+
+static int read_frames(struct parse *parse)
+{
+	struct hp_frames frames = {0};
+	size_t before = parse->raws.list.len;
+	int r = hp_standins_read_frames(&parse->standins, parse->index, &frames);
+
+	if (r <= 0)
+		return r;
+	r = hp_raws_add_frames(&parse->raws, &frames);
+	if (parse->raws.list.len > before)
+		parse->index->sources |= HP_NAMES_FRAMES;
+	/* trap:U7: C++ linked in statically leaves no name; libc's own is for cancelled threads. */
+	if (frames.personality && !parse->is_libc)
+		parse->index->traits |= HP_MODULE_UNWINDS;
+	hp_frames_deinit(&frames);
+	return r;
+}
+
+/* In the order of what they know; the later ones only fill gaps. */
+static int read_standins(struct parse *parse, int debug_fd)
+{
+	int r = debug_fd >= 0 ? read_debug_file(parse, debug_fd) : read_packed(parse);
+
+	if (r == 0 && !(parse->index->sources & HP_NAMES_DEBUG_FILE)) {
+		r = hp_standins_add_go(&parse->standins, parse->index, &parse->raws);
+		if (r >= 0)
+			r = read_frames(parse);
 	}
 	return r;
 }
@@ -351,32 +320,49 @@ static int build_index(struct parse *parse)
 static void conclude(struct parse *parse)
 {
 	struct hp_index *index = parse->index;
+	bool named = parse->has_symtab || index->sources & HP_NAMES_DEBUG_FILE;
 
-	if (!parse->has_symtab)
+	if (!named)
 		index->traits |= HP_MODULE_STRIPPED;
 	/* Nothing tells what a stripped static program was made from. */
-	if ((index->traits & HP_MODULE_STATIC) && !parse->has_symtab)
+	if ((index->traits & HP_MODULE_STATIC) && !named)
 		index->traits |= HP_MODULE_UNWINDS;
 }
 
-int hp_symtab_read(int fd, struct hp_index *index)
+static int read_all(struct parse *parse, int debug_fd)
+{
+	bool found = false;
+	GElf_Ehdr header;
+	int r = check_header(parse->elf, &header);
+
+	if (r == 0)
+		r = read_segments(parse, &header);
+	if (r == 0)
+		r = note_sections(parse);
+	if (r == 0)
+		r = read_tables(parse, parse->elf, true, &found);
+	if (r < 0)
+		return r;
+	if (parse->raws.list.len)
+		parse->index->sources |= parse->has_symtab ? HP_NAMES_SYMTAB : HP_NAMES_DYNSYM;
+	read_link(parse);
+	if (!parse->has_symtab)
+		r = read_standins(parse, debug_fd);
+	if (r == 0)
+		r = hp_raws_build(&parse->raws, parse->index);
+	if (r == 0)
+		conclude(parse);
+	return r;
+}
+
+int hp_symtab_read(int fd, int debug_fd, struct hp_index *index)
 {
 	HP_CLEANUP(parse_end) struct parse parse = {.index = index};
-	GElf_Ehdr header;
-	int r;
 
 	elf_version(EV_CURRENT);
 	parse.elf = elf_begin(fd, ELF_C_READ, NULL);
 	if (!parse.elf)
 		return -ENOEXEC;
-	r = check_header(parse.elf, &header);
-	if (r == 0)
-		r = read_segments(&parse, &header);
-	if (r == 0)
-		r = read_sections(&parse);
-	if (r == 0)
-		r = build_index(&parse);
-	if (r == 0)
-		conclude(&parse);
-	return r;
+	parse.standins.elf = parse.elf;
+	return read_all(&parse, debug_fd);
 }

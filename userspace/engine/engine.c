@@ -298,6 +298,7 @@ static void fill_status(struct hp_engine *engine, struct hp_engine_status *statu
 		.kernel_bytes = hp_core_kernel_bytes(engine->core),
 	};
 	snprintf(status->comm, sizeof(status->comm), "%s", hp_target_comm(engine->config.target));
+	hp_modcache_names(engine->modules, status->names, sizeof(status->names));
 	snprintf(status->exe, sizeof(status->exe), "%s", hp_target_exe(engine->config.target));
 	status->produced = hp_core_stat(engine->core, HP_STAT_RECORDS) + status->lost;
 	for (int i = 0; i < HP_NSTATS; i++)

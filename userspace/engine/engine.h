@@ -58,6 +58,7 @@ struct hp_engine_status {
 	char exe[256];
 	char domains[HP_NDOMAINS][320]; /* "active" or why not */
 	char notes[HP_NDOMAINS][320];
+	char names[512]; /* where the names of functions come from, "" = from the program itself */
 	struct hp_resources probes; /* summed over domains */
 	uint64_t produced, consumed, lost;
 	uint64_t losses[HP_NSTATS];

@@ -171,6 +171,8 @@ static void add_domains(struct hp_json *json, const struct hp_engine_status *sta
 		hp_json_str(json, hp_domains[i]->name, status->domains[i]);
 	hp_json_end(json);
 	hp_json_begin_array(json, "notes");
+	if (status->names[0])
+		hp_json_str(json, NULL, status->names);
 	for (int i = 0; i < HP_NDOMAINS; i++) {
 		if (status->notes[i][0])
 			hp_json_str(json, NULL, status->notes[i]);

@@ -4,6 +4,7 @@
 
 #include "elf/module.h"
 #include "probe/site.h"
+#include "probe/targets.h"
 #include "probe/text.h"
 
 #define MAX_COLD 8
@@ -11,6 +12,7 @@
 struct finder {
 	const struct hp_module *module;
 	const struct hp_text *text;
+	const struct hp_targets *targets;
 	const struct hp_sym *sym;
 	struct hp_sym cold[MAX_COLD]; /* cold parts that were jumped to, scanned in this order */
 	size_t ncold;
@@ -54,10 +56,14 @@ static enum hp_body_place place(void *arg, uint64_t addr)
 		return HP_PLACE_OWN;
 	if (!hp_module_find(finder->module, addr, &sym))
 		return is_plt_stub(finder->text, addr) ? HP_PLACE_ENTRY : HP_PLACE_OTHER;
+	/* A nameless part is nobody's but that function's that jumps there. */
 	if (sym.flags & HP_SYM_COLD)
-		return strcmp(sym.name, finder->sym->name) == 0 && remember_cold(finder, &sym)
+		return (sym.flags & HP_SYM_FRAME || strcmp(sym.name, finder->sym->name) == 0) &&
+				       remember_cold(finder, &sym)
 			       ? HP_PLACE_OWN
 			       : HP_PLACE_OTHER;
+	if (sym.flags & HP_SYM_FRAME && !hp_targets_prove_entry(finder->targets, addr))
+		return HP_PLACE_OTHER;
 	return sym.addr == addr ? HP_PLACE_ENTRY : HP_PLACE_OTHER;
 }
 
@@ -91,9 +97,10 @@ static void check_sites(const struct hp_text *text, struct hp_body *body)
 }
 
 void hp_exits_find(const struct hp_module *module, const struct hp_text *text,
-		   const struct hp_sym *sym, struct hp_body *ret_body)
+		   const struct hp_targets *targets, const struct hp_sym *sym,
+		   struct hp_body *ret_body)
 {
-	struct finder finder = {.module = module, .text = text, .sym = sym};
+	struct finder finder = {.module = module, .text = text, .targets = targets, .sym = sym};
 
 	*ret_body = (struct hp_body){.leaf = true};
 	scan(&finder, sym, ret_body);

@@ -13,7 +13,6 @@
 #include "probe/registry.h"
 #include "probe/targets.h"
 #include "probe/text.h"
-#include "target/modcache.h"
 
 /* One module on its way into the plan. */
 struct scan {
@@ -102,12 +101,16 @@ static int choose_mode(struct scan *scan, const struct hp_sym *sym,
 		function->untimed = scan->plan->preflight.lines[0];
 		return 0;
 	}
-	if (!(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
+	/*
+	 * trap:T10: who has no name may be setjmp or switch stacks, and its program fibers, which are known by
+	 * name only; a return probe would harm them, breakpoints on instructions do not.
+	 */
+	if (!function->nameless && !(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
 		function->mode = HP_MODE_RETURN;
 		return 0;
 	}
-	hp_exits_find(scan->module, &scan->text, sym, &body);
-	if (body.leaf) {
+	hp_exits_find(scan->module, &scan->text, scan->targets, sym, &body);
+	if (body.leaf && !function->nameless) {
 		function->mode = HP_MODE_RETURN;
 		return 0;
 	}
@@ -126,6 +129,7 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 		.image = scan->image_index,
 		.vaddr = sym->addr,
 		.exact = exact,
+		.nameless = sym->flags & HP_SYM_FRAME,
 	};
 	const char *reason = hp_never_reason(sym->name);
 	int r;
@@ -141,6 +145,10 @@ static int add_function(struct scan *scan, const struct hp_sym *sym, bool exact)
 		function.reason = reason;
 	if (sym->flags & HP_SYM_IFUNC)
 		function.reason = "its symbol names an IFUNC resolver, not the code"; /* trap:T6 */
+	if (function.nameless && !function.reason &&
+	    !hp_targets_prove_entry(scan->targets, sym->addr))
+		function.reason = "known from .eh_frame only and nothing calls it: perhaps a part "
+				  "of another function";
 	if (function.reason) {
 		scan->plan->skipped++;
 	} else {
@@ -214,6 +222,7 @@ static int add_image(struct scan *scan)
 	if (r < 0)
 		return r;
 	snprintf(image.name, sizeof(image.name), "%s", scan->image->name);
+	hp_module_explain_names(scan->module, image.names, sizeof(image.names));
 	scan->image_index = (uint32_t)scan->plan->images.len;
 	return hp_vec_push(&scan->plan->images, image);
 }
@@ -482,6 +491,10 @@ void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FIL
 {
 	for (unsigned i = 0; i < plan->preflight.nlines; i++)
 		fprintf(out, "# %s\n", plan->preflight.lines[i]);
+	hp_vec_each(image, &plan->images) {
+		if (image->names[0])
+			fprintf(out, "# %s\n", image->names);
+	}
 	fprintf(out, "# %zu functions, %u of them skipped\n", plan->functions.len, plan->skipped);
 	hp_vec_each(function, &plan->functions) {
 		const struct hp_plan_image *image = &plan->images.data[function->image];
@@ -491,10 +504,11 @@ void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FIL
 		if (function->reason)
 			fprintf(out, "skipped: %s\n", function->reason);
 		else
-			fprintf(out, "+%u %s, %s%s%s%s\n", function->delta,
+			fprintf(out, "+%u %s, %s%s%s%s%s\n", function->delta,
 				hp_site_class_name(function->class), mode_names[function->mode],
 				function->untimed ? ": " : "",
 				function->untimed ? function->untimed : "",
-				function->exact ? ", exact" : "");
+				function->exact ? ", exact" : "",
+				function->nameless ? ", from .eh_frame only" : "");
 	}
 }

@@ -8,11 +8,11 @@
 #include "base/cleanup.h"
 #include "base/vec.h"
 #include "probe/site.h"
+#include "target/modcache.h"
 #include "target/select.h"
 #include "target/target.h"
 
 struct hp_err;
-struct hp_modcache;
 struct hp_registry;
 
 /*
@@ -34,6 +34,7 @@ struct hp_plan_function {
 	uint32_t delta;              /* from the entry to the probed instruction */
 	uint8_t class;               /* enum hp_site_class */
 	bool exact;                  /* --exact: the overhead guard leaves it alone */
+	bool nameless;               /* known from .eh_frame only (trap:T10) */
 	uint8_t original;            /* the byte that the breakpoint replaces */
 	uint8_t mode;                /* enum hp_plan_mode, one for all of an entity */
 	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS only */
@@ -44,6 +45,7 @@ struct hp_plan_function {
 struct hp_plan_image {
 	char path[64]; /* for the kernel: /proc/PID/map_files/... */
 	char name[256];
+	char names[HP_MODCACHE_NAMES]; /* where its functions' names come from, "" = from itself */
 	bool is_exe;
 	uint64_t dev, inode;
 };

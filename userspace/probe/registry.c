@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,14 @@ void hp_registry_free(struct hp_registry *registry)
 	free(registry);
 }
 
+/* "libfoo.so.1+0x1a20" names its module itself. */
+static bool names_module(const char *name, const char *module)
+{
+	size_t len = strlen(module);
+
+	return strncmp(name, module, len) == 0 && strncmp(name + len, "+0x", 3) == 0;
+}
+
 int hp_registry_add(struct hp_registry *registry, const char *module, const char *name,
 		    uint32_t *ret_id)
 {
@@ -43,7 +52,7 @@ int hp_registry_add(struct hp_registry *registry, const char *module, const char
 	uint32_t index;
 	int len, r;
 
-	if (module && *module)
+	if (module && *module && !names_module(name, module))
 		len = snprintf(text, sizeof(text), "%s:%s", module, name);
 	else
 		len = snprintf(text, sizeof(text), "%s", name);

@@ -8,7 +8,8 @@
 /*
  * Entities: what a row of a function list stands for. Dense ids from 1, stable for life, one per
  * displayed name, shared by all domains (wire contract 5.2). Displayed names: the function's name for the
- * executable, "libfoo.so.1:name" for a library, "kernel:name" for the kernel. Functions of one module that
+ * executable, "libfoo.so.1:name" for a library, "libfoo.so.1+0x1a20" for one of its
+ * functions without a name, "kernel:name" for the kernel. Functions of one module that
  * share a name (static functions of several files) are one entity. Any thread (own lock).
  */
 struct hp_registry;

@@ -17,7 +17,8 @@ struct hp_targets {
 	size_t nsegments;
 	struct {
 		uint64_t vaddr, size;
-		uint8_t *bits; /* one per byte of code */
+		uint8_t *bits;   /* one per byte of code */
+		uint8_t *proven; /* of these, where a call or a pointer leads */
 	} segments[HP_TEXT_MAX_SEGMENTS];
 	HP_VEC(uint64_t)
 	loops; /* functions that jump to their own entry, ascending in each segment */
@@ -40,7 +41,7 @@ static void sweep_end(struct sweep *sweep)
 }
 
 /* False: not in the module's code. */
-static bool mark(struct hp_targets *targets, uint64_t vaddr)
+static bool mark(struct hp_targets *targets, uint64_t vaddr, bool proves_entry)
 {
 	for (size_t i = 0; i < targets->nsegments; i++) {
 		uint64_t at = vaddr - targets->segments[i].vaddr;
@@ -48,6 +49,8 @@ static bool mark(struct hp_targets *targets, uint64_t vaddr)
 		if (vaddr < targets->segments[i].vaddr || at >= targets->segments[i].size)
 			continue;
 		targets->segments[i].bits[at / 8] |= (uint8_t)(1u << at % 8);
+		if (proves_entry)
+			targets->segments[i].proven[at / 8] |= (uint8_t)(1u << at % 8);
 		return true;
 	}
 	return false;
@@ -62,6 +65,17 @@ bool hp_targets_has(const struct hp_targets *targets, uint64_t vaddr)
 			return targets->segments[i].bits[at / 8] & 1u << at % 8;
 	}
 	return true;
+}
+
+bool hp_targets_prove_entry(const struct hp_targets *targets, uint64_t vaddr)
+{
+	for (size_t i = 0; i < targets->nsegments; i++) {
+		uint64_t at = vaddr - targets->segments[i].vaddr;
+
+		if (vaddr >= targets->segments[i].vaddr && at < targets->segments[i].size)
+			return targets->segments[i].proven[at / 8] & 1u << at % 8;
+	}
+	return false;
 }
 
 static int by_address(const void *a, const void *b)
@@ -79,7 +93,7 @@ bool hp_targets_loops(const struct hp_targets *targets, uint64_t vaddr)
 
 static void take_branch(struct sweep *sweep, const ZydisDecodedInstruction *insn, uint64_t target)
 {
-	mark(sweep->targets, target);
+	mark(sweep->targets, target, insn->mnemonic == ZYDIS_MNEMONIC_CALL);
 	if (target != sweep->start || insn->mnemonic == ZYDIS_MNEMONIC_CALL)
 		return;
 	if (insn->mnemonic == ZYDIS_MNEMONIC_JMP)
@@ -112,7 +126,7 @@ static void take_address(struct sweep *sweep, uint64_t addr)
 {
 	size_t left;
 
-	if (mark(sweep->targets, addr)) {
+	if (mark(sweep->targets, addr, true)) {
 		if (addr > sweep->start && addr < sweep->end)
 			sweep->loads_own_address = true;
 	} else if (hp_text_data_at(sweep->text, addr, &left)) {
@@ -146,7 +160,7 @@ static void take_table(struct sweep *sweep, uint64_t base)
 
 	for (size_t i = 0; i < MAX_TABLE && left >= sizeof(offset); i++) {
 		memcpy(&offset, data, sizeof(offset));
-		if (!mark(sweep->targets, base + (uint64_t)(int64_t)offset))
+		if (!mark(sweep->targets, base + (uint64_t)(int64_t)offset, false))
 			return;
 		data += sizeof(offset);
 		left -= sizeof(offset);
@@ -160,7 +174,7 @@ static void take_tables(struct sweep *sweep)
 		hp_vec_each(base, &sweep->bases)
 			take_table(sweep, *base);
 		for (uint64_t at = 0; sweep->loads_own_address && at < VAGUE_BYTES; at++)
-			mark(sweep->targets, sweep->start + at);
+			mark(sweep->targets, sweep->start + at, false);
 	}
 	sweep->bases.len = 0;
 	sweep->jumps_by_register = sweep->loads_own_address = false;
@@ -218,7 +232,7 @@ static void take_words(struct hp_targets *targets, const struct hp_text_segment 
 	for (; at + sizeof(word) <= segment->size; at += sizeof(word)) {
 		memcpy(&word, segment->data + at, sizeof(word));
 		if (word)
-			mark(targets, word);
+			mark(targets, word, true);
 	}
 }
 
@@ -235,16 +249,17 @@ int hp_targets_build(const struct hp_module *module, const struct hp_text *text,
 		targets->segments[i].vaddr = text->code[i].vaddr;
 		targets->segments[i].size = text->code[i].size;
 		targets->segments[i].bits = calloc(text->code[i].size / 8 + 1, 1);
-		if (!targets->segments[i].bits)
-			return -ENOMEM;
+		targets->segments[i].proven = calloc(text->code[i].size / 8 + 1, 1);
 		targets->nsegments++;
+		if (!targets->segments[i].bits || !targets->segments[i].proven)
+			return -ENOMEM;
 	}
 	ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	for (size_t i = 0; i < hp_module_nsyms(module); i++) {
 		struct hp_sym sym;
 
 		hp_module_sym(module, i, &sym);
-		mark(targets, sym.addr);
+		mark(targets, sym.addr, false);
 	}
 	for (size_t i = 0; i < text->ndata; i++)
 		take_words(targets, &text->data[i]);
@@ -262,8 +277,10 @@ void hp_targets_free(struct hp_targets *targets)
 {
 	if (!targets)
 		return;
-	for (size_t i = 0; i < targets->nsegments; i++)
+	for (size_t i = 0; i < targets->nsegments; i++) {
 		free(targets->segments[i].bits);
+		free(targets->segments[i].proven);
+	}
 	hp_vec_free(&targets->loops);
 	free(targets);
 }

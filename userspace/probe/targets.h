@@ -34,3 +34,8 @@ HP_DEFINE_AUTO(hp_targets)
 
 /* True also outside of the module's code. */
 bool hp_targets_has(const struct hp_targets *targets, uint64_t vaddr);
+/*
+ * True: a direct call leads to @vaddr, or code or data hold its address, so a function begins there. A place to which
+ * only jumps lead may be a part of another function (trap:T10).
+ */
+bool hp_targets_prove_entry(const struct hp_targets *targets, uint64_t vaddr);

@@ -11,7 +11,7 @@ struct hp_target;
 
 /*
  * Indexed modules of one target by (device, inode), so that attribution and planning parse each file
- * once. Failures are remembered too, with their sentence. Any thread (own lock; a load holds it).
+ * once. A stripped file is completed by its separate debug file where there is one. Failures are remembered too, with their sentence. Any thread (own lock; a load holds it).
  */
 struct hp_modcache;
 
@@ -23,3 +23,8 @@ HP_DEFINE_AUTO(hp_modcache)
 int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target,
 		    const struct hp_image *image, struct hp_module **ret_module,
 		    struct hp_err *err);
+
+#define HP_MODCACHE_NAMES 512
+
+/* Where the executable's names come from, or why there are none; "" = from itself, or not loaded yet. Never blocks. */
+void hp_modcache_names(struct hp_modcache *cache, char *buf, size_t size);

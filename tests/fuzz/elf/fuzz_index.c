@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (again) {
 		memcpy(again, data, size);
 		for (size_t i = 0; i < index.syms.len; i++)
-			memset(again + 28 + (index.segments.len + index.data.len) * 24 + i * 32 +
+			memset(again + 36 + (index.segments.len + index.data.len) * 24 + i * 32 +
 				       28,
 			       0, 4);
 		assert(memcmp(again, written, size) == 0);

@@ -69,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fd = memfd_create("input", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, 0) < 0 || pwrite(fd, data, size, 0) != (ssize_t)size)
 		return 0;
-	r = hp_symtab_read(fd, &index);
+	r = hp_symtab_read(fd, -1, &index);
 	assert(r == 0 || r == -ENOEXEC || r == -EBADMSG || r == -E2BIG || r == -ENOMEM);
 	if (r == 0)
 		check_index(&index);

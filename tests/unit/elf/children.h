@@ -58,7 +58,7 @@ static inline int run_with(hp_sandbox_fn fn, const char *text, const struct hp_s
 	HP_AUTO_FD int fd = file_of(text);
 	HP_AUTO_FREE void *data = NULL;
 	size_t size = 0;
-	int r = hp_sandbox_run(fn, fd, with, &data, &size);
+	int r = hp_sandbox_run(fn, fd, -1, with, &data, &size);
 
 	assert_true(fcntl(fd, F_GETFD) >= 0); /* ours as before */
 	if (r < 0)
@@ -109,7 +109,7 @@ static inline void note_pids(void)
 	shared->server = getppid();
 }
 
-static inline int echo(int fd, void **ret_data, size_t *ret_size)
+static inline int echo(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	char *data = calloc(1, 64);
 	ssize_t got = data ? pread(fd, data, 64, 0) : -1;

@@ -18,15 +18,19 @@ enum at {
 	AT_STRINGS = 16,
 	AT_ID = 20,
 	AT_NDATA = 24,
-	AT_SEGMENT = 28,
-	AT_DATA = 52,
-	AT_SYM = 76
+	AT_SOURCES = 28,
+	AT_LINK = 32,
+	AT_SEGMENT = 36,
+	AT_DATA = 60,
+	AT_SYM = 84
 };
 
 #define NSYMS    2u
 #define STRINGS  "first\0second"
 #define BUILD_ID "00ff7a"
-#define SIZE     (AT_SYM + 32 * NSYMS + sizeof(BUILD_ID) - 1 + sizeof(STRINGS))
+#define LINK     "x.debug"
+#define AT_TEXTS (AT_SYM + 32 * NSYMS)
+#define SIZE     (AT_TEXTS + sizeof(BUILD_ID) - 1 + sizeof(LINK) - 1 + sizeof(STRINGS))
 
 static void put(uint8_t *at, uint64_t value, size_t n)
 {
@@ -47,13 +51,15 @@ static void put_sym(uint8_t *at, uint64_t addr, uint64_t size, uint32_t name)
 /* One segment of each kind, two symbols, by hand. */
 static void make(uint8_t data[SIZE])
 {
-	put(data + AT_MAGIC, 0x32585048, 4);
+	put(data + AT_MAGIC, 0x33585048, 4);
 	put(data + AT_TRAITS, HP_MODULE_GO, 4);
 	put(data + AT_NSEGMENTS, 1, 4);
 	put(data + AT_NSYMS, NSYMS, 4);
 	put(data + AT_STRINGS, sizeof(STRINGS), 4);
 	put(data + AT_ID, sizeof(BUILD_ID) - 1, 4);
 	put(data + AT_NDATA, 1, 4);
+	put(data + AT_SOURCES, HP_NAMES_DYNSYM, 4);
+	put(data + AT_LINK, sizeof(LINK) - 1, 4);
 	put(data + AT_DATA, 0x402000, 8);
 	put(data + AT_DATA + 8, 0x2000, 8);
 	put(data + AT_DATA + 16, 0x100, 8);
@@ -62,8 +68,7 @@ static void make(uint8_t data[SIZE])
 	put(data + AT_SEGMENT + 16, 0x200, 8);
 	put_sym(data + AT_SYM, 0x401000, 16, 0);
 	put_sym(data + AT_SYM + 32, 0xffff800000000000, 32, 6);
-	memcpy(data + AT_SYM + 32 * NSYMS, BUILD_ID, sizeof(BUILD_ID) - 1);
-	memcpy(data + AT_SYM + 32 * NSYMS + sizeof(BUILD_ID) - 1, STRINGS, sizeof(STRINGS));
+	memcpy(data + AT_TEXTS, BUILD_ID LINK STRINGS, SIZE - AT_TEXTS);
 }
 
 /* In memory of exactly @size, so that one byte too far is seen by the sanitizer. */
@@ -94,7 +99,9 @@ static void test_read(void **state)
 	make(data);
 	assert_int_equal(read_copy(data, sizeof(data), &index), 0);
 	assert_int_equal(index.traits, HP_MODULE_GO);
+	assert_int_equal(index.sources, HP_NAMES_DYNSYM);
 	assert_string_equal(index.build_id, BUILD_ID);
+	assert_string_equal(index.debuglink, LINK);
 	assert_int_equal(index.segments.len, 1);
 	assert_int_equal(index.segments.data[0].vaddr, 0x401000);
 	assert_int_equal(index.segments.data[0].offset, 0x1000);
@@ -137,7 +144,7 @@ static void test_empty(void **state)
 	size_t size;
 
 	assert_int_equal(hp_index_write(&index, &written, &size), 0);
-	assert_int_equal(size, 28);
+	assert_int_equal(size, 36);
 	hp_index_deinit(&index);
 	assert_int_equal(hp_index_read(written, size, &index), 0);
 	assert_int_equal(index.syms.len, 0);
@@ -191,6 +198,10 @@ static void test_counts(void **state)
 		{AT_ID, 128},
 		{AT_ID, 129},
 		{AT_ID, UINT32_MAX},
+		{AT_LINK, 0},
+		{AT_LINK, sizeof(LINK)},
+		{AT_LINK, 256},
+		{AT_LINK, UINT32_MAX},
 	};
 	uint8_t data[SIZE];
 
@@ -265,7 +276,20 @@ static void test_bad_build_id(void **state)
 
 	for (size_t i = 0; i < sizeof(bad); i++) {
 		make(data);
-		data[AT_SYM + 32 * NSYMS + 1] = (uint8_t)bad[i];
+		data[AT_TEXTS + 1] = (uint8_t)bad[i];
+		refuse(data, sizeof(data));
+	}
+}
+
+/* The debug link becomes part of a path: a name in that directory and nothing else. */
+static void test_bad_link(void **state)
+{
+	static const char *const bad[] = {"/.debug", "x/debug", "debug/x", "x.deb\0g"};
+	uint8_t data[SIZE];
+
+	for (size_t i = 0; i < HP_ARRAY_SIZE(bad); i++) {
+		make(data);
+		memcpy(data + AT_TEXTS + sizeof(BUILD_ID) - 1, bad[i], sizeof(LINK) - 1);
 		refuse(data, sizeof(data));
 	}
 }
@@ -279,7 +303,7 @@ static void test_long_build_id(void **state)
 
 	memset(index.build_id, 'e', sizeof(index.build_id) - 1);
 	assert_int_equal(hp_index_write(&index, &written, &size), 0);
-	assert_int_equal(size, 28 + 128);
+	assert_int_equal(size, 36 + 128);
 	assert_int_equal(hp_index_read(written, size, &index), 0);
 	assert_int_equal(strspn(index.build_id, "e"), 128);
 	hp_index_deinit(&index);
@@ -293,6 +317,7 @@ int main(void)
 		cmocka_unit_test(test_counts),       cmocka_unit_test(test_bad_symbols),
 		cmocka_unit_test(test_edges),        cmocka_unit_test(test_bad_segments),
 		cmocka_unit_test(test_bad_build_id), cmocka_unit_test(test_long_build_id),
+		cmocka_unit_test(test_bad_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

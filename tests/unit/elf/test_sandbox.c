@@ -23,7 +23,30 @@ static void test_result(void **state)
 	assert_int_equal(size, 0);
 }
 
-static int number(int fd, void **ret_data, size_t *ret_size)
+static int echo_second(int fd, int second_fd, void **ret_data, size_t *ret_size)
+{
+	return second_fd < 0 ? -ENOENT : echo(second_fd, -1, ret_data, ret_size);
+}
+
+/* The second file is another one, and only there when it was given. */
+static void test_second_file(void **state)
+{
+	HP_AUTO_FD int first = file_of("first"), second = file_of("the second");
+	HP_AUTO_FREE void *data = NULL;
+	size_t size;
+
+	assert_int_equal(hp_sandbox_run(echo_second, first, second, &limits, &data, &size), 0);
+	assert_int_equal(size, 10);
+	assert_memory_equal(data, "the second", 10);
+	assert_true(fcntl(second, F_GETFD) >= 0);
+	free(HP_TAKE_PTR(data));
+	assert_int_equal(hp_sandbox_run(echo, first, second, &limits, &data, &size), 0);
+	assert_int_equal(size, 5);
+	free(HP_TAKE_PTR(data));
+	assert_int_equal(run(echo_second, "first"), -ENOENT);
+}
+
+static int number(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	char text[16] = "";
 
@@ -40,9 +63,9 @@ static void test_own_codes(void **state)
 	assert_int_equal(run(number, "0"), 0);
 }
 
-static int output_of(int fd, void **ret_data, size_t *ret_size)
+static int output_of(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
-	size_t size = OUTPUT - 2 + (size_t)number(fd, NULL, NULL);
+	size_t size = OUTPUT - 2 + (size_t)number(fd, second_fd, NULL, NULL);
 	char *data = malloc(size);
 
 	if (!data)
@@ -69,7 +92,7 @@ static void test_output_limit(void **state)
 }
 
 /* Around the limit by writing to the descriptor of the result directly. */
-static int write_by_hand(int fd, void **ret_data, size_t *ret_size)
+static int write_by_hand(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	errno = 0;
 	if (pwrite(fd + 1, "x", 1, OUTPUT) < 0)
@@ -86,16 +109,16 @@ static void test_output_by_hand(void **state)
 	assert_int_equal(shared->truncate_errno, EFBIG);
 }
 
-static int raise_signal(int fd, void **ret_data, size_t *ret_size)
+static int raise_signal(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
-	int sig = number(fd, NULL, NULL);
+	int sig = number(fd, second_fd, NULL, NULL);
 
 	signal(sig, SIG_DFL);
 	raise(sig);
 	return 0;
 }
 
-static int bad_address(int fd, void **ret_data, size_t *ret_size)
+static int bad_address(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	char *page = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -119,7 +142,7 @@ static void test_crashes(void **state)
 	assert_int_equal(run(echo, "after"), 0);
 }
 
-static int work_forever(int fd, void **ret_data, size_t *ret_size)
+static int work_forever(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	note_pids();
 	for (volatile bool on = true; on;)
@@ -127,14 +150,14 @@ static int work_forever(int fd, void **ret_data, size_t *ret_size)
 	return 0;
 }
 
-static int wait_forever(int fd, void **ret_data, size_t *ret_size)
+static int wait_forever(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	note_pids();
 	pause(); /* no signal of ours ends it */
 	return 0;
 }
 
-static int stop_itself(int fd, void **ret_data, size_t *ret_size)
+static int stop_itself(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	note_pids();
 	raise(SIGSTOP);
@@ -159,7 +182,7 @@ static void test_time_limit(void **state)
 }
 
 #ifndef __SANITIZE_ADDRESS__
-static int take_memory(int fd, void **ret_data, size_t *ret_size)
+static int take_memory(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	void *memory = mmap(NULL, limits.memory_bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -183,7 +206,7 @@ static int errno_of(int r)
 	return r < 0 ? errno : 0;
 }
 
-static int look_around(int fd, void **ret_data, size_t *ret_size)
+static int look_around(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	struct rlimit core;
 	pid_t pid;
@@ -236,10 +259,11 @@ static void test_rights(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SERVER(test_result),       WITH_SERVER(test_own_codes),
-		WITH_SERVER(test_output_limit), WITH_SERVER(test_output_by_hand),
-		WITH_SERVER(test_crashes),      WITH_SERVER(test_time_limit),
-		WITH_SERVER(test_memory_limit), WITH_SERVER(test_rights),
+		WITH_SERVER(test_result),         WITH_SERVER(test_second_file),
+		WITH_SERVER(test_own_codes),      WITH_SERVER(test_output_limit),
+		WITH_SERVER(test_output_by_hand), WITH_SERVER(test_crashes),
+		WITH_SERVER(test_time_limit),     WITH_SERVER(test_memory_limit),
+		WITH_SERVER(test_rights),
 	};
 
 	if (!share())

@@ -23,7 +23,7 @@ static void test_stop(void **state)
 	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
 }
 
-static int kill_server(int fd, void **ret_data, size_t *ret_size)
+static int kill_server(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	note_pids();
 	kill(getppid(), SIGKILL);
@@ -89,7 +89,7 @@ static void test_no_stdio(void **state)
 	assert_int_equal(live(live_without_stdio), 0);
 }
 
-static int overlap(int fd, void **ret_data, size_t *ret_size)
+static int overlap(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	int running = atomic_fetch_add(&shared->running, 1) + 1;
 
@@ -98,7 +98,7 @@ static int overlap(int fd, void **ret_data, size_t *ret_size)
 	for (volatile unsigned i = 0; i < 1000000; i++)
 		;
 	atomic_fetch_sub(&shared->running, 1);
-	return echo(fd, ret_data, ret_size);
+	return echo(fd, second_fd, ret_data, ret_size);
 }
 
 static void *run_often(void *arg)
@@ -139,7 +139,7 @@ static void count_alarm(int sig)
 	atomic_fetch_add(&alarms, 1);
 }
 
-static int work_a_little(int fd, void **ret_data, size_t *ret_size)
+static int work_a_little(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	uint64_t end = hp_clock_mono_ns() + SECOND / 5;
 

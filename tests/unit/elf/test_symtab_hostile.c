@@ -48,7 +48,7 @@ static int parse(const void *data, size_t size)
 	int r;
 
 	assert_true(fd >= 0);
-	r = hp_symtab_read(fd, &index);
+	r = hp_symtab_read(fd, -1, &index);
 	if (r == 0) {
 		check_names(&index);
 		assert_int_equal(hp_index_write(&index, &written, &written_size), 0);
@@ -91,11 +91,11 @@ static void test_no_file(void **state)
 	struct hp_index index = {0};
 	int pipes[2];
 
-	assert_int_equal(hp_symtab_read(-1, &index), -ENOEXEC);
+	assert_int_equal(hp_symtab_read(-1, -1, &index), -ENOEXEC);
 	hp_index_deinit(&index);
 	assert_int_equal(pipe(pipes), 0);
 	close(pipes[1]);
-	assert_int_equal(hp_symtab_read(pipes[0], &index), -ENOEXEC);
+	assert_int_equal(hp_symtab_read(pipes[0], -1, &index), -ENOEXEC);
 	hp_index_deinit(&index);
 	close(pipes[0]);
 }
@@ -274,7 +274,7 @@ static size_t build_id_length(const struct image *image)
 	size_t len;
 
 	assert_int_equal(parse(image, sizeof(*image)), 0);
-	assert_int_equal(hp_symtab_read(fd, &index), 0);
+	assert_int_equal(hp_symtab_read(fd, -1, &index), 0);
 	len = strlen(index.build_id);
 	hp_index_deinit(&index);
 	return len;

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "elf/module.h"
+#include "probe/targets.h"
 #include "probe/text.h"
 
 enum kind { INSTRUCTION, RET, JUMP };
@@ -104,6 +105,7 @@ static struct tally check_file(const char *path)
 {
 	HP_AUTO(hp_map) struct hp_map *instructions = disassemble(path);
 	HP_AUTO(hp_module) struct hp_module *module = NULL;
+	HP_AUTO(hp_targets) struct hp_targets *targets = NULL;
 	HP_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct tally tally = {0};
 	struct hp_text text = {0};
@@ -115,6 +117,7 @@ static struct tally check_file(const char *path)
 	}
 	assert_int_equal(hp_module_load(fd, path, &module, &err), 0);
 	assert_int_equal(hp_text_read(fd, module, &text), 0);
+	assert_int_equal(hp_targets_build(module, &text, &targets), 0);
 	for (size_t i = 0; i < hp_module_nsyms(module); i++) {
 		struct hp_body body;
 		struct hp_sym sym;
@@ -123,7 +126,7 @@ static struct tally check_file(const char *path)
 		if (sym.flags & HP_SYM_COLD)
 			continue;
 		tally.functions++;
-		hp_exits_find(module, &text, &sym, &body);
+		hp_exits_find(module, &text, targets, &sym, &body);
 		if (body.unclear) {
 			assert_false(body.leaf);
 			continue;
@@ -164,6 +167,7 @@ static void test_code_outside_the_file(void **state)
 {
 	const char *path = HP_BUILD_DIR "/fixtures/cxx";
 	HP_AUTO(hp_module) struct hp_module *module = NULL;
+	HP_AUTO(hp_targets) struct hp_targets *targets = NULL;
 	HP_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct hp_text text = {0};
 	struct hp_err err = {0};
@@ -177,15 +181,16 @@ static void test_code_outside_the_file(void **state)
 	}
 	assert_int_equal(hp_module_load(fd, path, &module, &err), 0);
 	assert_int_equal(hp_text_read(fd, module, &text), 0);
+	assert_int_equal(hp_targets_build(module, &text, &targets), 0);
 	hp_module_sym(module, 0, &sym);
 	assert_non_null(hp_text_at(&text, sym.addr, &left));
 	sym.size = left + 1;
-	hp_exits_find(module, &text, &sym, &body);
+	hp_exits_find(module, &text, targets, &sym, &body);
 	assert_non_null(body.unclear);
 	assert_false(body.leaf);
 	sym.addr = 0xffffffff00000000ull;
 	sym.size = 16;
-	hp_exits_find(module, &text, &sym, &body);
+	hp_exits_find(module, &text, targets, &sym, &body);
 	assert_non_null(body.unclear);
 	assert_int_equal(body.nexits, 0);
 	hp_text_deinit(&text);

@@ -57,6 +57,14 @@ static void test_displayed_names(void **state)
 	assert_true(own != libc);
 	assert_string_equal(hp_registry_name(registry, libc), "libc.so.6:malloc");
 	assert_string_equal(hp_registry_name(registry, kernel), "kernel:do_nanosleep");
+	/* trap:T10: who has no name but an address in the module. */
+	assert_string_equal(
+		hp_registry_name(registry, add(registry, "libc.so.6", "libc.so.6+0x1a0")),
+		"libc.so.6+0x1a0");
+	assert_string_equal(hp_registry_name(registry, add(registry, "libc.so", "libc.so.6+0x1a0")),
+			    "libc.so:libc.so.6+0x1a0");
+	assert_string_equal(hp_registry_name(registry, add(registry, NULL, "ls+0x1a0")),
+			    "ls+0x1a0");
 	assert_int_equal(add(registry, "libc.so.6", "malloc"), libc);
 	assert_int_equal(add(registry, NULL, "libc.so.6:malloc"), libc); /* what is shown decides */
 }
