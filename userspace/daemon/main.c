@@ -26,6 +26,7 @@
 #include "http/server.h"
 #include "probe/kfeat.h"
 #include "probe/plan.h"
+#include "probe/plan_print.h"
 #include "probe/registry.h"
 #include "target/modcache.h"
 #include "target/select.h"

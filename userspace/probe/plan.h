@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "base/cleanup.h"
 #include "base/vec.h"
@@ -82,6 +81,3 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err);
 void hp_plan_free(struct hp_plan *plan);
 HP_DEFINE_AUTO(hp_plan)
-
-/* One line per function: name, module, address, site, class, or the reason why not. */
-void hp_plan_print(const struct hp_plan *plan, struct hp_registry *registry, FILE *out);

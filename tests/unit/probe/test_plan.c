@@ -1,5 +1,6 @@
 /* Plans for fixtures that run: which functions, where (by nm), and why not. Needs root, as opening a target does. */
 #include "probe/plan.h"
+#include "probe/plan_print.h"
 
 #include <errno.h>
 #include <inttypes.h>
