@@ -1,0 +1,31 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "probe/text.h"
+
+struct hp_image;
+struct hp_module;
+struct hp_plan;
+struct hp_plan_input;
+struct hp_targets;
+
+/*
+ * One module on its way into the plan. Where each wanted function of it is probed, how the end of a call is seen, or
+ * why not.
+ */
+struct hp_plan_scan {
+	const struct hp_plan_input *input;
+	struct hp_plan *plan;
+	const struct hp_image *image;
+	struct hp_module *module;
+	uint32_t image_index;
+	struct hp_text text;
+	struct hp_targets *targets;              /* of the text, NULL = not looked for yet */
+	bool *matched_functions, *matched_exact; /* by pattern: it matched somewhere */
+};
+
+/* Adds the wanted functions of the image, with all members but text and targets set. 0 or negative errno. */
+int hp_plan_scan_image(struct hp_plan_scan *scan);
+void hp_plan_scan_deinit(struct hp_plan_scan *scan);
