@@ -10,6 +10,9 @@
 
 #include "hotpathd/abi/functions.h"
 #include "lib/shadow.bpf.h"
+#include "lib/stack.bpf.h"
+
+#include <lib/session.bpf.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
@@ -50,9 +53,6 @@ __u64 hp_alive_until_ns;
 
 /* Process of the calibration at start-up, 0 = none. */
 __u32 hp_calibration_tgid;
-
-extern bool bpf_session_is_return(void) __ksym __weak;
-extern __u64 *bpf_session_cookie(void) __ksym __weak;
 
 static __always_inline struct hp_cell *cell_of(__u32 entity)
 {
@@ -136,6 +136,41 @@ static __always_inline bool too_deep(void)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	return BPF_CORE_READ(task, utask, depth) >= HP_SHADOW_DEPTH;
+}
+
+/* As the kernel's on_sig_stack(). */
+static __always_inline bool is_on_signal_stack(struct task_struct *task, __u64 sp)
+{
+	__u64 start = task->sas_ss_sp, size = task->sas_ss_size;
+
+	return size && sp > start && sp - start <= size;
+}
+
+/*
+ * A handler on a signal stack above the stack that it interrupts. Its stack pointer is higher than those of the calls it
+ * interrupts, so the kernel takes them for left: prepare_uretprobe() drops their return instances, and their return to
+ * the trampoline ends the program (measured: SIGILL). So such a call must not get a return; nor may the shadow stack
+ * be resynchronised to it.
+ */
+static __always_inline bool interrupts_from_above(__u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct return_instance *instance;
+	struct hp_shadow *shadow;
+	__u32 depth;
+	__u64 top;
+
+	if (!is_on_signal_stack(task, sp))
+		return false;
+	instance = BPF_CORE_READ(task, utask, return_instances);
+	if (instance && BPF_CORE_READ(instance, stack) <= sp)
+		return true;
+	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
+	depth = shadow ? shadow->depth : 0;
+	if (!shadow || !depth)
+		return false;
+	top = shadow->frames[(depth - 1) & (HP_SHADOW_DEPTH - 1)].sp;
+	return top < sp && !is_on_signal_stack(task, top);
 }
 
 static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, __u64 duration,
@@ -292,11 +327,12 @@ SEC("uprobe")
 int hp_function_session(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
-	__u64 *session = bpf_session_cookie();
+	__u64 *session = bpf_session_cookie(ctx);
 	const struct hp_control *control;
 	__u32 shift;
 
-	if (bpf_session_is_return()) {
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere_session);
+	if (bpf_session_is_return(ctx)) {
 		__u64 packed = *session;
 
 		leave(ctx->sp - 8, cookie, packed & ((1ull << SHIFT_AT) - 1), packed >> SHIFT_AT);
@@ -317,6 +353,10 @@ int hp_function_session(struct pt_regs *ctx)
 		hp_count(HP_STAT_PAUSED);
 		return 1;
 	}
+	if (interrupts_from_above(ctx->sp)) {
+		hp_count(HP_STAT_SIGNAL_STACK);
+		return pass_over(control);
+	}
 	*session = enter(ctx->sp, cookie) | (__u64)shift << SHIFT_AT;
 	return 0;
 }
@@ -327,7 +367,12 @@ int hp_function_entry(struct pt_regs *ctx)
 {
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
-	if (hit(cookie))
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
+	if (!hit(cookie))
+		return 0;
+	if (interrupts_from_above(ctx->sp))
+		hp_count(HP_STAT_SIGNAL_STACK);
+	else
 		enter(ctx->sp, cookie);
 	return 0;
 }
@@ -335,6 +380,7 @@ int hp_function_entry(struct pt_regs *ctx)
 SEC("uretprobe")
 int hp_function_return(struct pt_regs *ctx)
 {
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
 	if (is_watched())
 		leave(ctx->sp - 8, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
@@ -347,7 +393,8 @@ int hp_function_return(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_exit(struct pt_regs *ctx)
 {
-	if (is_watched())
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
+	if (is_watched() && !interrupts_from_above(ctx->sp))
 		leave(ctx->sp, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
 }
@@ -356,6 +403,7 @@ int hp_function_exit(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_count(struct pt_regs *ctx)
 {
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
 	hit(bpf_get_attach_cookie(ctx));
 	return 0;
 }

@@ -27,6 +27,7 @@ typedef _Bool bool;
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
@@ -63,7 +64,12 @@ struct sched_info {
 	unsigned long long run_delay;
 };
 
+struct return_instance {
+	unsigned long stack;
+};
+
 struct uprobe_task {
+	struct return_instance *return_instances;
 	unsigned int depth;
 };
 
@@ -93,6 +99,8 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct uprobe_task *utask;
+	unsigned long sas_ss_sp;
+	unsigned long sas_ss_size;
 	struct mm_struct *mm;
 };
 

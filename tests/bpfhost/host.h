@@ -159,12 +159,12 @@ __u32 bpf_get_prandom_u32(void)
 	return host.random >> 16 | host.random << 16;
 }
 
-bool bpf_session_is_return(void)
+bool bpf_session_is_return(void *ctx)
 {
 	return host.session_return;
 }
 
-__u64 *bpf_session_cookie(void)
+__u64 *bpf_session_cookie(void *ctx)
 {
 	return host.session_cookie;
 }

@@ -327,6 +327,43 @@ static void test_not_current(void **state)
 	assert_losses(0, 0, 0);
 }
 
+/* A handler whose stack lies above the one that it interrupts: counted, and the interrupted call stays as it is. */
+static void test_signal_stack_above(void **state)
+{
+	struct return_instance interrupted;
+	struct call *outer;
+
+	do_call(&caller, 1, SESSION, 200);
+	outer = &caller.calls[0];
+	interrupted.stack = (unsigned long)outer->sp;
+	caller.thread->utask.return_instances = &interrupted;
+	caller.thread->task.sas_ss_sp = (unsigned long)(caller.thread->stack + HOST_WORDS - 64);
+	caller.thread->task.sas_ss_size = 64 * sizeof(__u64);
+	pass(3);
+	for (enum ending ending = RETURN_PROBE; ending <= SESSION; ending++) {
+		struct pt_regs regs = {.cookie = HP_COOKIE(2, 1)};
+		__u64 cookie = 0;
+
+		regs.sp = (unsigned long)(caller.thread->stack + HOST_WORDS - 8);
+		host.session_return = false;
+		host.session_cookie = &cookie;
+		if (ending == SESSION)
+			assert_int_equal(hp_function_session(&regs), 1);
+		else
+			hp_function_entry(&regs);
+		if (ending == EXIT_PROBES)
+			hp_function_exit(&regs);
+		assert_int_equal(host.threads[0].shadow.depth, 1);
+	}
+	caller.thread->task.sas_ss_size = 0;
+	do_return(&caller);
+	assert_cell(1, 1, 3, 3);
+	assert_int_equal(host.cells[2].hits, 3);
+	assert_cell(2, 0, 0, 0);
+	assert_int_equal(host.stats[HP_STAT_SIGNAL_STACK], 3);
+	assert_losses(0, 0, 0);
+}
+
 static void test_ring_full(void **state)
 {
 	do_call(&caller, 1, RETURN_PROBE, 1);
@@ -358,6 +395,7 @@ int main(void)
 		cmocka_unit_test_setup(test_session_depth, setup),
 		cmocka_unit_test_setup(test_session_when_the_daemon_is_late, setup),
 		cmocka_unit_test_setup(test_not_current, setup),
+		cmocka_unit_test_setup(test_signal_stack_above, setup),
 		cmocka_unit_test_setup(test_ring_full, setup),
 	};
 

@@ -14,9 +14,11 @@
 
 #include "base/cleanup.h"
 #include "probe/bpfsys.h"
+#include "probe/kfunc.h"
 
 /* Types of the skeletons' members. */
 #include "hotpathd/abi/config.h"
+#include "hotpathd/abi/functions.h"
 
 #include "core.skel.h"
 #include "cpu.skel.h"
@@ -85,6 +87,21 @@ static void set_config(struct bpf_object *object)
 	}
 }
 
+static void set_kfuncs(struct bpf_object *object)
+{
+	static const struct hp_kfunc kfuncs[] = {
+		{HP_MARKER_SESSION_IS_RETURN, "bpf_session_is_return"},
+		{HP_MARKER_SESSION_COOKIE, "bpf_session_cookie"},
+	};
+	struct bpf_program *program =
+		bpf_object__find_program_by_name(object, "hp_function_session");
+
+	if (program && hp_kfunc_resolve(program, kfuncs, HP_ARRAY_SIZE(kfuncs)) < 0) {
+		printf("FAILED: the kernel has no session functions\n");
+		failures++;
+	}
+}
+
 static void verify(const char *name, struct bpf_object *object, bool real)
 {
 	static char logs[MAX_PROGRAMS][LOG_BYTES];
@@ -99,6 +116,7 @@ static void verify(const char *name, struct bpf_object *object, bool real)
 	}
 	if (real)
 		set_config(object);
+	set_kfuncs(object);
 	bpf_object__for_each_program(program, object)
 	{
 		memset(logs[n], 0, LOG_BYTES);

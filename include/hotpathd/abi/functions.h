@@ -57,6 +57,10 @@ HP_ABI_SIZE(struct hp_control, 24);
 
 enum { HP_EVENT_CALL = 1 };
 
+/* Numbers of helpers that no kernel has: marks where kernel functions are called (probe/kfunc.h). */
+#define HP_MARKER_SESSION_IS_RETURN 0x68700001
+#define HP_MARKER_SESSION_COOKIE    0x68700002
+
 struct hp_call_event {
 	struct hp_event hdr; /* ts_ns = time of return */
 	__u64 duration_ns;

@@ -18,7 +18,8 @@
 	X(STACK_CUT, "cpu_stacks_truncated")      /* stack longer than HP_MAX_USER_STACK */    \
 	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */   \
 	X(CLAMPED, "durations_clamped") /* shorter than the probes in it are said to cost */   \
-	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */
+	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */ \
+	X(SIGNAL_STACK, "calls_on_signal_stack") /* untimed: a return probe would end the program */
 
 /* clang-format off */
 enum hp_stat {

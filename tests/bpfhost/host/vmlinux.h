@@ -22,13 +22,20 @@ struct mm_struct {
 	} uprobes_state;
 };
 
+struct return_instance {
+	unsigned long stack;
+};
+
 struct uprobe_task {
+	struct return_instance *return_instances;
 	unsigned int depth;
 };
 
 struct task_struct {
 	struct mm_struct *mm;
 	struct uprobe_task *utask;
+	unsigned long sas_ss_sp;
+	unsigned long sas_ss_size;
 };
 
 /* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */

@@ -76,6 +76,20 @@ static void test_none_timed(void **state)
 	assert_int_equal(estimate.error_ns, 0);
 }
 
+/* 10 calls timed, then 60 sampled of which none was drawn: an average below all that was measured would be wrong. */
+static void test_none_timed_since(void **state)
+{
+	struct hp_cell cell = {
+		.hits = 70, .count = 10, .sum_ns = 1000, .self_ns = 500, .sampled_hits = 60};
+	struct hp_estimate estimate = hp_functions_estimate(&cell);
+
+	assert_int_equal(estimate.calls, 70);
+	assert_int_equal(estimate.timed, 10);
+	assert_int_equal(estimate.total_ns, 7000);
+	assert_int_equal(estimate.self_ns, 3500);
+	assert_int_equal(estimate.error_ns, 6000);
+}
+
 /* All alike, as far as the unit tells: the error is not said to be zero. */
 static void test_no_spread(void **state)
 {
@@ -97,8 +111,11 @@ static void test_no_spread(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),       cmocka_unit_test(test_sampled),
-		cmocka_unit_test(test_both_phases), cmocka_unit_test(test_none_timed),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_sampled),
+		cmocka_unit_test(test_both_phases),
+		cmocka_unit_test(test_none_timed),
+		cmocka_unit_test(test_none_timed_since),
 		cmocka_unit_test(test_no_spread),
 	};
 

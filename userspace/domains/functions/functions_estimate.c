@@ -14,8 +14,19 @@ struct hp_estimate hp_functions_estimate(const struct hp_cell *cell)
 	};
 	double mean, scale, variance;
 
-	if (!cell->timed || !cell->est_n)
+	if (!cell->sampled_hits)
 		return estimate;
+	if (!cell->timed || !cell->est_n) {
+		/* None was drawn yet: as long as those before, if there were any, and nothing is certain of it. */
+		if (cell->count) {
+			mean = (double)cell->sum_ns / (double)cell->count;
+			estimate.error_ns = (uint64_t)(mean * (double)cell->sampled_hits);
+			estimate.total_ns += estimate.error_ns;
+			scale = (double)cell->sampled_hits / (double)cell->count;
+			estimate.self_ns += (uint64_t)((double)cell->self_ns * scale);
+		}
+		return estimate;
+	}
 	mean = (double)cell->est_sum_ns / (double)cell->est_n;
 	scale = (double)cell->sampled_hits / (double)cell->est_n;
 	estimate.total_ns += (uint64_t)(mean * (double)cell->sampled_hits);

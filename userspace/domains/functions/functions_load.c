@@ -11,9 +11,15 @@
 #include "engine/core.h"
 #include "probe/bpfsys.h"
 #include "probe/kfeat.h"
+#include "probe/kfunc.h"
 
 /* The skeleton has members of the types above. */
 #include "functions.skel.h"
+
+static const struct hp_kfunc session_kfuncs[] = {
+	{HP_MARKER_SESSION_IS_RETURN, "bpf_session_is_return"},
+	{HP_MARKER_SESSION_COOKIE, "bpf_session_cookie"},
+};
 
 static void want(struct bpf_program *program, bool wanted, enum hp_attach_type type)
 {
@@ -42,6 +48,9 @@ static int open_and_load(const struct hp_core *core, bool sessions,
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
 	if (r == 0)
 		r = hp_core_prepare(core, skel->obj, &config);
+	if (r == 0 && sessions)
+		r = hp_kfunc_resolve(skel->progs.hp_function_session, session_kfuncs,
+				     HP_ARRAY_SIZE(session_kfuncs));
 	return r < 0 ? r : hp_functions_bpf__load(skel);
 }
 

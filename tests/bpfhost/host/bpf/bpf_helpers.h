@@ -21,5 +21,9 @@ __u64 bpf_ktime_get_ns(void);
 long bpf_probe_read_user(void *dst, __u32 size, const void *src);
 void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags);
 void bpf_ringbuf_submit(void *data, __u64 flags);
+static inline void bpf_tail_call(void *ctx, void *map, __u32 index)
+{
+}
+
 void bpf_ringbuf_discard(void *data, __u64 flags);
 __u32 bpf_get_prandom_u32(void);
