@@ -32,7 +32,10 @@ struct order {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int server_fd = -1;
-static pid_t server_pid;
+static _Atomic pid_t server_pid;       /* 0 = none */
+static _Atomic(hp_sandbox_fn) running; /* of the run that holds the lock */
+
+static volatile sig_atomic_t child_pid; /* in the server: of the child, 0 = none */
 
 static void limit(int resource, uint64_t value)
 {
@@ -147,6 +150,22 @@ static bool receive_order(int socket_fd, struct order *order, int fds[MAX_FDS])
 	return true;
 }
 
+static void kill_child(int number)
+{
+	if (child_pid > 0)
+		kill(child_pid, SIGKILL);
+}
+
+/* A new server would die of SIGUSR1 before it has its handler. */
+static void block_interrupts(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	pthread_sigmask(how, &set, NULL);
+}
+
 /* Holds nothing of ours but the socket, and none of our rights. */
 static void become_server(int socket_fd)
 {
@@ -156,6 +175,8 @@ static void become_server(int socket_fd)
 	signal(SIGINT, SIG_IGN); /* Ctrl-C reaches the whole group; our owner decides */
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGXFSZ, SIG_IGN);
+	signal(SIGUSR1, kill_child);
+	block_interrupts(SIG_UNBLOCK);
 	/* Without root there is nothing to give up, and failing is no error. */
 	syscall(SYS_setgroups, 0, NULL);
 	syscall(SYS_setresgid, NOBODY, NOBODY, NOBODY);
@@ -177,7 +198,9 @@ static void serve(int socket_fd)
 
 		if (pid == 0)
 			child(&order, fds);
+		child_pid = pid;
 		result = pid < 0 ? -errno : await(pid, order.limits.seconds);
+		child_pid = 0;
 		for (int i = 0; i < MAX_FDS; i++) {
 			if (fds[i] >= 0)
 				close(fds[i]);
@@ -197,11 +220,13 @@ static int start_locked(void)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
+	block_interrupts(SIG_BLOCK);
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]); /* else it never reads the end of its orders */
 		serve(fds[1]);
 	}
+	block_interrupts(SIG_UNBLOCK);
 	close(fds[1]);
 	if (pid < 0) {
 		close(fds[0]);
@@ -214,11 +239,15 @@ static int start_locked(void)
 
 static void stop_locked(void)
 {
+	pid_t pid;
+
 	if (server_fd < 0)
 		return;
 	close(server_fd); /* it ends when it reads the end of its orders */
 	server_fd = -1;
-	while (waitpid(server_pid, NULL, 0) < 0 && errno == EINTR)
+	pid = server_pid;
+	server_pid = 0; /* nobody may signal it once it is reaped */
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
@@ -288,7 +317,17 @@ int hp_sandbox_run(hp_sandbox_fn fn, int fd, int second_fd, const struct hp_sand
 	if (out_fd < 0)
 		return -errno;
 	pthread_mutex_lock(&lock);
+	running = fn;
 	r = ask(&order, fds);
+	running = NULL;
 	pthread_mutex_unlock(&lock);
 	return r < 0 ? r : collect(out_fd, limits->output_bytes, ret_data, ret_size);
+}
+
+void hp_sandbox_interrupt(hp_sandbox_fn fn)
+{
+	pid_t pid = server_pid;
+
+	if (running == fn && pid > 0)
+		kill(pid, SIGUSR1);
 }

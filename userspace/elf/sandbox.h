@@ -37,3 +37,8 @@ void hp_sandbox_stop(void);
  */
 int hp_sandbox_run(hp_sandbox_fn fn, int fd, int second_fd, const struct hp_sandbox_limits *limits,
 		   void **ret_data, size_t *ret_size);
+/*
+ * Kills the child that runs @fn now, if any; that run gives -ETIMEDOUT. Does not wait; a child that is just being
+ * forked is missed. Any thread.
+ */
+void hp_sandbox_interrupt(hp_sandbox_fn fn);

@@ -2,6 +2,7 @@
 #include "elf/sandbox.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 
@@ -163,12 +164,55 @@ static void test_interrupted(void **state)
 	assert_true(alarms > 0);
 }
 
+static int wait_for_interrupt(int fd, int second_fd, void **ret_data, size_t *ret_size)
+{
+	note_pids();
+	while (true)
+		pause();
+	return 0;
+}
+
+static int end_by_itself(int fd, int second_fd, void **ret_data, size_t *ret_size)
+{
+	return 0;
+}
+
+static atomic_bool over;
+
+static void *interrupt(void *arg)
+{
+	while (!over) {
+		hp_sandbox_interrupt(end_by_itself); /* does not run: nothing is ended for it */
+		if (__atomic_load_n(&shared->child, __ATOMIC_RELAXED))
+			hp_sandbox_interrupt(wait_for_interrupt);
+		sched_yield();
+	}
+	return arg;
+}
+
+/* Only the run that is meant ends, and the server serves on. */
+static void test_interrupt(void **state)
+{
+	pthread_t thread;
+
+	over = false;
+	shared->child = 0;
+	assert_int_equal(pthread_create(&thread, NULL, interrupt, NULL), 0);
+	assert_int_equal(run(wait_for_interrupt, ""), -ETIMEDOUT);
+	assert_true(is_gone(shared->child));
+	assert_int_equal(run(echo, "not meant"), 0);
+	over = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(run(echo, "after"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_stop),       WITH_SERVER(test_server_is_gone),
 		WITH_SERVER(test_owner_ends), WITH_SERVER(test_no_stdio),
 		WITH_SERVER(test_threads),    WITH_SERVER(test_interrupted),
+		WITH_SERVER(test_interrupt),
 	};
 
 	if (!share())
