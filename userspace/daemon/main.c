@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "daemon/child.h"
+#include "daemon/explain.h"
 #include "daemon/options.h"
 #include "daemon/report.h"
 #include "domains/domains.h"
@@ -154,6 +155,7 @@ static int open_target(struct run *run, struct hp_err *err)
 	return hp_target_open(run->child ? run->child : pid, &run->target, err);
 }
 
+/* --dry-run and --explain: what would be probed, without attaching. */
 static int print_plan(struct run *run)
 {
 	HP_AUTO(hp_registry) struct hp_registry *registry = NULL;
@@ -174,14 +176,17 @@ static int print_plan(struct run *run)
 			.exact = run->exact,
 		};
 
-		r = hp_plan_build(&input, &plan, &err);
+		r = run->options->command == HP_COMMAND_EXPLAIN
+			    ? hp_explain_print(&input, run->options, &err)
+			    : hp_plan_build(&input, &plan, &err);
 	}
 	if (r < 0) {
 		if (!err.text[0])
 			hp_err_set(&err, r, "cannot plan: %s", hp_err_name(r));
-		return fail(r == -ENOENT ? EXIT_USAGE : EXIT_RUN, &err);
+		return fail(r == -ENOENT || r == -EINVAL ? EXIT_USAGE : EXIT_RUN, &err);
 	}
-	hp_plan_print(plan, registry, stdout);
+	if (plan)
+		hp_plan_print(plan, registry, stdout);
 	return EXIT_DONE;
 }
 
@@ -287,7 +292,7 @@ static int run_options(const struct hp_options *options)
 		kill_child(&run);
 		return fail(target_exit_code(r), &err);
 	}
-	r = options->command == HP_COMMAND_DRY_RUN ? print_plan(&run) : profile(&run);
+	r = options->command == HP_COMMAND_PROFILE ? profile(&run) : print_plan(&run);
 	if (run.child && waitpid(run.child, NULL, WNOHANG) == 0)
 		kill_child(&run); /* we failed before it could run */
 	return r;
@@ -317,6 +322,7 @@ int main(int argc, char **argv)
 		return EXIT_DONE;
 	case HP_COMMAND_PROFILE:
 	case HP_COMMAND_DRY_RUN:
+	case HP_COMMAND_EXPLAIN:
 		break;
 	}
 	return run_options(options);

@@ -43,7 +43,8 @@ static const struct hp_option table[] = {
 	 "stop after SEC seconds (fractions allowed)"},
 	{"report", "FILE", HP_OPTION_TEXT, FIELD(report), 0, 0, NULL,
 	 "write the final report to FILE, - for standard output; without it, only to a terminal"},
-	{"format", "FORMAT", HP_OPTION_FORMAT, 0, 0, 0, "text", "of the report: text or json"},
+	{"format", "FORMAT", HP_OPTION_FORMAT, 0, 0, 0, "text",
+	 "of the report and of --explain: text or json"},
 	{"overhead", "PCT", HP_OPTION_PERCENT, FIELD(overhead_percent), 0, 0, "3",
 	 "of the target's CPU time, what function probes may take: above it, functions are timed at one "
 	 "call in 16, then dropped"},
@@ -59,6 +60,9 @@ static const struct hp_option table[] = {
 	 "print what this kernel offers, then end"},
 	{"dry-run", NULL, HP_OPTION_COMMAND, 0, HP_COMMAND_DRY_RUN, 0, NULL,
 	 "print which functions would be probed, where, and which not and why, then end"},
+	{"explain", "GLOB", HP_OPTION_TEXT, FIELD(explain), HP_COMMAND_EXPLAIN, 0, NULL,
+	 "print for each function that matches whether it would be timed or why not (inlined, folded, "
+	 "excluded ...), then end"},
 	{"verbose", NULL, HP_OPTION_FLAG, FIELD(verbose), 0, 0, NULL, "say more on standard error"},
 	{"log", "AREAS", HP_OPTION_TEXT, FIELD(log_areas), 0, 0, NULL,
 	 "debug messages of these areas, such as functions,bpf,http or all"},

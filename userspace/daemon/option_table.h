@@ -29,7 +29,7 @@ struct hp_option {
 	const char *argument; /* NULL: takes none */
 	enum hp_option_kind kind;
 	size_t field;         /* offset in struct hp_options */
-	uint64_t low, high;   /* range; HP_OPTION_COMMAND: the command in `low` */
+	uint64_t low, high;   /* range; HP_OPTION_COMMAND and _TEXT: the command in `low` */
 	const char *fallback; /* as --help shows it, NULL = none */
 	const char *help;
 };

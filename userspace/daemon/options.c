@@ -315,6 +315,8 @@ static int parse_option(struct hp_options *options, int argc, char **argv, int *
 	else
 		return hp_err_set(err, -EINVAL, "--%s needs a value: --%s %s", option->name,
 				  option->name, option->argument);
+	if (option->kind == HP_OPTION_TEXT && option->low)
+		options->command = (enum hp_command)option->low;
 	r = set_value(options, option, value);
 	return r == -EINVAL ? refuse_value(option, value, err) : r;
 }
@@ -363,7 +365,8 @@ int hp_options_parse(int argc, char **argv, struct hp_options **ret_options, str
 	if (r < 0)
 		return r;
 	targets = (options->pid != 0) + (options->name != NULL) + (options->argv != NULL);
-	if (options->command != HP_COMMAND_PROFILE && options->command != HP_COMMAND_DRY_RUN)
+	if (options->command != HP_COMMAND_PROFILE && options->command != HP_COMMAND_DRY_RUN &&
+	    options->command != HP_COMMAND_EXPLAIN)
 		targets = 1;
 	if (targets != 1)
 		return hp_err_set(err, -EINVAL,

@@ -21,7 +21,8 @@ enum hp_command {
 	HP_COMMAND_HELP,
 	HP_COMMAND_VERSION,
 	HP_COMMAND_FEATURES,
-	HP_COMMAND_DRY_RUN
+	HP_COMMAND_DRY_RUN,
+	HP_COMMAND_EXPLAIN
 };
 
 #define HP_MAX_PERCENTILES 16
@@ -34,6 +35,7 @@ struct hp_options {
 	uint16_t port;
 	const char *listen;
 	const char **functions, **exclude, **exact; /* patterns, NULL-terminated, may be empty */
+	const char *explain;                        /* the pattern of HP_COMMAND_EXPLAIN */
 	const char *domains; /* NULL = all; names were checked against domains.def */
 	double percentiles[HP_MAX_PERCENTILES];
 	unsigned npercentiles;

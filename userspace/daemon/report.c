@@ -58,7 +58,7 @@ static void print_head(struct hp_engine *engine, FILE *out, unsigned width)
 			(unsigned long long)status.lost, (unsigned long long)status.produced);
 }
 
-static unsigned width_of(FILE *out)
+unsigned hp_report_width(FILE *out)
 {
 	struct winsize size;
 
@@ -70,7 +70,7 @@ static unsigned width_of(FILE *out)
 static int write_text(struct hp_engine *engine, const struct hp_settings *settings, FILE *out)
 {
 	bool colour = isatty(fileno(out)) && !getenv("NO_COLOR");
-	unsigned width = width_of(out);
+	unsigned width = hp_report_width(out);
 	int r = 0;
 
 	print_head(engine, out, width);

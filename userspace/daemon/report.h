@@ -1,5 +1,7 @@
 #pragma once
 
+#include <stdio.h>
+
 #include "base/cleanup.h"
 
 struct hp_engine;
@@ -13,3 +15,5 @@ struct hp_settings;
  */
 int hp_report_write(struct hp_engine *engine, const struct hp_settings *settings,
 		    const struct hp_router *router, const struct hp_options *options);
+/* Characters in a line of @out: the terminal's, else 80. */
+unsigned hp_report_width(FILE *out);

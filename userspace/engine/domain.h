@@ -32,8 +32,10 @@ struct hp_resources {
 
 /* What a request asks a domain for. */
 struct hp_query {
-	unsigned kind; /* the view's, numbered per domain */
-	uint32_t id;   /* {id} of the path, else 0 */
+	unsigned kind;    /* the view's, numbered per domain */
+	uint32_t id;      /* {id} of the path, else 0 */
+	bool source;      /* ?source=1: where functions stand in the source */
+	char filter[256]; /* ?glob=, decoded; "" without */
 };
 
 /* One route. */
@@ -41,10 +43,10 @@ struct hp_view {
 	const char *path;    /* as for hp_router_add() */
 	const char *methods; /* as for hp_router_add() */
 	unsigned kind;
-	/* Status of an answer without snapshot is 404: unknown id (this text), or domain off (its reason). */
-	const char *unknown_id; /* may hold one %u for the id */
 	/* Never 404 (wire contract): render gets a NULL snapshot when the domain is off. */
 	bool always;
+	/* Status of an answer without snapshot is 404: unknown id (this text), or domain off (its reason). */
+	const char *unknown_id; /* may hold one %u for the id */
 	int (*render)(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
 		      bool raw, struct hp_json *json);
 };

@@ -67,11 +67,11 @@ static const char *const off_texts[HP_NDOMAINS] = {
 	[HP_DOMAIN_functions] = "Function timing not available",
 };
 
-static bool wants_raw(const struct hp_request *request)
+static bool wants(const struct hp_request *request, const char *name)
 {
 	char value[8];
 
-	return hp_query_get(request->query, "raw", value, sizeof(value)) && strcmp(value, "1") == 0;
+	return hp_query_get(request->query, name, value, sizeof(value)) && strcmp(value, "1") == 0;
 }
 
 static void finish(struct hp_json *json, int status, int r, struct hp_response *response)
@@ -118,15 +118,21 @@ static void handle_view(void *arg, const struct hp_request *request, uint32_t id
 			struct hp_response *response)
 {
 	const struct binding *binding = arg;
-	const struct hp_query query = {.kind = binding->view->kind, .id = id};
+	struct hp_query query = {
+		.kind = binding->view->kind, .id = id, .source = wants(request, "source")};
 	HP_AUTO(hp_snapshot) struct hp_snapshot *snapshot = NULL;
 	char text[128];
 	int status = 200;
-	int r = hp_engine_query(binding->api->engine, binding->domain, &query, request->method,
-				&status, &snapshot);
+	int r = hp_query_text(request->query, "glob", query.filter, sizeof(query.filter));
 
+	if (r < 0) {
+		hp_response_error(response, 400, "glob is longer than 255 bytes or badly encoded");
+		return;
+	}
+	r = hp_engine_query(binding->api->engine, binding->domain, &query, request->method, &status,
+			    &snapshot);
 	if (r == 0 || (r == -ENODEV && binding->view->always)) {
-		render(binding, snapshot, status, wants_raw(request), response);
+		render(binding, snapshot, status, wants(request, "raw"), response);
 	} else if (r == -ENOENT || (r == -ENODEV && binding->view->unknown_id)) {
 		snprintf(text, sizeof(text), binding->view->unknown_id, id);
 		hp_response_error(response, 404, text);

@@ -61,3 +61,9 @@ void hp_router_handle(const struct hp_router *router, const struct hp_request *r
 
 /* Value of query parameter @name ("raw=1&x=2", no percent-decoding) in *@ret_value (NUL-terminated, cut to @size). */
 bool hp_query_get(const char *query, const char *name, char *ret_value, size_t size);
+
+/*
+ * The same, percent-decoded ('+' stays): 1 = found, 0 = absent, -EINVAL = badly encoded, a NUL, or longer than
+ * @size - 1.
+ */
+int hp_query_text(const char *query, const char *name, char *ret_value, size_t size);

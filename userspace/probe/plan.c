@@ -186,13 +186,3 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 	r = scan_images(input, plan, matched_functions, matched_exact, err);
 	return r < 0 ? r : (int)(plan->functions.len - before);
 }
-
-void hp_plan_free(struct hp_plan *plan)
-{
-	if (!plan)
-		return;
-	hp_vec_free(&plan->functions);
-	hp_vec_free(&plan->images);
-	hp_vec_free(&plan->exits);
-	free(plan);
-}

@@ -56,6 +56,7 @@ struct hp_plan {
 	struct hp_preflight_report preflight;
 	uint32_t skipped;
 	uint32_t max_entity; /* highest entity id in functions */
+	unsigned extra_refs; /* beside the first owner's */
 };
 
 struct hp_plan_input {
@@ -79,5 +80,5 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
  * that are in use, so all must go; other negative errno. Blocks.
  */
 int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, struct hp_err *err);
-void hp_plan_free(struct hp_plan *plan);
+void hp_plan_free(struct hp_plan *plan); /* drops one reference, see probe/plan_copy.h */
 HP_DEFINE_AUTO(hp_plan)

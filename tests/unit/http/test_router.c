@@ -1,6 +1,7 @@
 /* Wire contract section 1 without sockets: which request reaches which handler, and what the others get. */
 #include "http/router.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -407,6 +408,26 @@ static void test_query_get(void **state)
 	assert_string_equal(value, "");
 }
 
+static void test_query_text(void **state)
+{
+	static const char *const bad[] = {"g=%", "g=%1", "g=%zz", "g=%1z", "g=%00", "g=12345678"};
+	char value[8] = "old", *longest = NULL;
+
+	assert_int_equal(hp_query_text(NULL, "g", value, sizeof(value)), 0);
+	assert_int_equal(hp_query_text("x=1", "g", value, sizeof(value)), 0);
+	assert_string_equal(value, "old");
+	assert_int_equal(hp_query_text("x=1&g=a%2a%3A+%7e&y", "g", value, sizeof(value)), 1);
+	assert_string_equal(value, "a*:+~");
+	assert_int_equal(hp_query_text("g=%3f", "g", value, sizeof(value)), 1);
+	assert_string_equal(value, "?");
+	assert_int_equal(hp_query_text("g=1234567", "g", value, sizeof(value)), 1);
+	for (size_t i = 0; i < HP_ARRAY_SIZE(bad); i++)
+		assert_int_equal(hp_query_text(bad[i], "g", value, sizeof(value)), -EINVAL);
+	assert_true(asprintf(&longest, "g=%02000d", 0) > 0);
+	assert_int_equal(hp_query_text(longest, "g", value, sizeof(value)), -EINVAL);
+	free(longest);
+}
+
 static void test_many_routes(void **state)
 {
 	struct fixture *fixture = *state;
@@ -444,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_error_text_is_escaped),
 		cmocka_unit_test(test_response_reset),
 		cmocka_unit_test(test_query_get),
+		cmocka_unit_test(test_query_text),
 		WITH_ROUTER(test_many_routes),
 		cmocka_unit_test(test_free_null),
 	};

@@ -31,13 +31,16 @@
 #include "domains/functions/functions_governor.h"
 #include "domains/functions/functions_model.h"
 #include "domains/functions/functions_probe.h"
+#include "domains/functions/functions_rows.h"
 #include "domains/functions/functions_view.h"
+#include "domains/functions/functions_visibility.h"
 #include "engine/engine.h"
 
 struct functions {
 	struct hp_engine *engine;
 	struct hp_functions_model *model;
 	struct hp_functions_probe *probe;
+	struct hp_functions_visibility *visibility;
 };
 
 static void functions_close(void *state)
@@ -46,6 +49,7 @@ static void functions_close(void *state)
 
 	if (!functions)
 		return;
+	hp_functions_visibility_free(functions->visibility); /* it reads the probe's plan */
 	hp_functions_probe_free(functions->probe);
 	hp_functions_model_free(functions->model);
 	free(functions);
@@ -60,6 +64,8 @@ static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	functions->engine = engine;
 	r = hp_functions_model_new(&functions->model);
+	if (r == 0)
+		r = hp_functions_visibility_new(engine, &functions->visibility);
 	if (r < 0)
 		hp_err_set(err, r, "out of memory");
 	else
@@ -102,6 +108,13 @@ static void functions_collect(void *state, uint64_t now_ns)
 	hp_functions_probe_beat(functions->probe, now_ns);
 }
 
+static void add_sources(struct functions *functions, struct hp_functions_list *list)
+{
+	list->source = true;
+	list->plan = hp_functions_probe_plan(functions->probe);
+	list->evidence = hp_functions_visibility_ask(functions->visibility, list->plan);
+}
+
 static int functions_snapshot(void *state, const struct hp_query *query, const char *method,
 			      int *ret_status, struct hp_snapshot **ret_snapshot)
 {
@@ -111,18 +124,26 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		.model = functions->model,
 		.probe = functions->probe,
 	};
+	int r;
 
 	if (query->kind == HP_FUNCTIONS_LOGS)
 		return hp_functions_logs_snapshot(&source, query->id, ret_snapshot);
 	if (query->kind == HP_FUNCTIONS_GOVERNOR)
 		return hp_functions_governor_snapshot(&source, ret_snapshot);
-	return hp_functions_list_snapshot(&source, ret_snapshot);
+	if (query->kind == HP_FUNCTIONS_VISIBILITY)
+		return hp_functions_visibility_snapshot(&source, functions->visibility,
+							query->filter, ret_status, ret_snapshot);
+	r = hp_functions_list_snapshot(&source, ret_snapshot);
+	if (r == 0 && query->source)
+		add_sources(functions, (struct hp_functions_list *)*ret_snapshot);
+	return r;
 }
 
 static void functions_stop(void *state)
 {
 	struct functions *functions = state;
 
+	hp_functions_visibility_stop(functions->visibility);
 	hp_functions_probe_stop(functions->probe);
 }
 

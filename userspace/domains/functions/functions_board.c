@@ -11,6 +11,7 @@
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_ladder.h"
 #include "probe/plan.h"
+#include "probe/plan_copy.h"
 
 void hp_functions_board_init(struct hp_functions_board *board)
 {
@@ -29,6 +30,7 @@ void hp_functions_board_deinit(struct hp_functions_board *board)
 	hp_vec_free(&board->drops);
 	hp_vec_free(&board->skips);
 	hp_vec_free(&board->rates);
+	hp_plan_free(board->plan);
 	pthread_cond_destroy(&board->changed);
 	pthread_mutex_destroy(&board->lock);
 }
@@ -102,6 +104,30 @@ static void copy_ladder(struct hp_functions_board *board, const struct hp_functi
 	}
 }
 
+static bool is_same(const struct hp_plan *left, const struct hp_plan *right)
+{
+	for (size_t i = 0; i < left->functions.len && i < right->functions.len; i++) {
+		const struct hp_plan_function *a = &left->functions.data[i];
+		const struct hp_plan_function *b = &right->functions.data[i];
+
+		if (a->reason != b->reason || a->mode != b->mode)
+			return false;
+	}
+	return left->functions.len == right->functions.len && left->images.len == right->images.len;
+}
+
+/* Libraries that come later change the plan, and so does what the kernel refuses. */
+static void copy_plan(struct hp_functions_board *board, const struct hp_plan *plan)
+{
+	struct hp_plan *copy;
+
+	if (!board->wants_plan || (board->plan && is_same(board->plan, plan)) ||
+	    hp_plan_copy(plan, &copy) < 0)
+		return;
+	hp_plan_free(board->plan);
+	board->plan = copy;
+}
+
 void hp_functions_board_publish(struct hp_functions_board *board,
 				const struct hp_functions_guard *guard,
 				const struct hp_functions_ladder *ladder)
@@ -120,6 +146,7 @@ void hp_functions_board_publish(struct hp_functions_board *board,
 	board->resources.dropped = (uint32_t)board->drops.len;
 	board->resources.attached = (uint32_t)hp_functions_links_attached(&guard->links);
 	board->resources.attach_ns = guard->links.attach_ns;
+	copy_plan(board, guard->plan);
 	pthread_mutex_unlock(&board->lock);
 }
 
@@ -187,4 +214,16 @@ void hp_functions_board_wait_attached(struct hp_functions_board *board)
 	while (!board->attached)
 		pthread_cond_wait(&board->changed, &board->lock);
 	pthread_mutex_unlock(&board->lock);
+}
+
+struct hp_plan *hp_functions_board_plan(struct hp_functions_board *board)
+{
+	struct hp_plan *plan = NULL;
+
+	pthread_mutex_lock(&board->lock);
+	board->wants_plan = true;
+	if (board->plan)
+		plan = hp_plan_ref(board->plan);
+	pthread_mutex_unlock(&board->lock);
+	return plan;
 }

@@ -24,6 +24,8 @@ struct hp_functions_board {
 	HP_VEC(struct hp_functions_drop) drops;
 	HP_VEC(struct hp_functions_skip) skips;
 	HP_VEC(struct hp_functions_rate) rates;
+	bool wants_plan;      /* somebody has asked for it */
+	struct hp_plan *plan; /* a copy as of the last publishing, NULL = none yet */
 };
 
 void hp_functions_board_init(struct hp_functions_board *board);
@@ -46,3 +48,5 @@ bool hp_functions_board_rest(struct hp_functions_board *board, uint64_t ns);
 void hp_functions_board_stop(struct hp_functions_board *board);
 int hp_functions_board_wait_planned(struct hp_functions_board *board, struct hp_err *err);
 void hp_functions_board_wait_attached(struct hp_functions_board *board);
+/* A reference to a copy of the plan; NULL until the probe thread publishes the next time, if nobody asked before. */
+struct hp_plan *hp_functions_board_plan(struct hp_functions_board *board);

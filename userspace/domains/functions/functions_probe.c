@@ -341,6 +341,11 @@ struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *
 	return totals;
 }
 
+struct hp_plan *hp_functions_probe_plan(struct hp_functions_probe *probe)
+{
+	return hp_functions_board_plan(&probe->board);
+}
+
 void hp_functions_probe_resources(struct hp_functions_probe *probe,
 				  struct hp_resources *ret_resources)
 {

@@ -10,6 +10,7 @@
 
 struct hp_engine;
 struct hp_err;
+struct hp_plan;
 struct hp_resources;
 
 /*
@@ -41,6 +42,12 @@ struct hp_functions_totals {
 };
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);
+
+/*
+ * A copy of the plan, whose reference the caller drops; NULL before there is one. The first call asks for it, and the
+ * probe thread brings it within a window.
+ */
+struct hp_plan *hp_functions_probe_plan(struct hp_functions_probe *probe);
 
 void hp_functions_probe_resources(struct hp_functions_probe *probe,
 				  struct hp_resources *ret_resources);

@@ -21,6 +21,7 @@ static void list_free(struct hp_snapshot *snapshot)
 	free(list->percentiles);
 	free(list->drops);
 	free(list->drop_names);
+	hp_plan_free(list->plan);
 	free(list);
 }
 

@@ -9,6 +9,9 @@
 #include "domains/functions/functions_view.h"
 #include "engine/snapshot.h"
 
+struct hp_evidence;
+struct hp_plan;
+
 /* The two snapshots of the functions domain, as the renderers read them. */
 #define HP_FUNCTIONS_MAX_SKIPS 32
 
@@ -37,6 +40,9 @@ struct hp_functions_list {
 	size_t ndrops;
 	struct hp_functions_skip skips[HP_FUNCTIONS_MAX_SKIPS];
 	size_t nskips;
+	bool source;                        /* entries are to say where they stand in the source */
+	struct hp_plan *plan;               /* a reference; NULL = not known yet */
+	const struct hp_evidence *evidence; /* NULL = not read yet */
 };
 
 struct hp_functions_logs {

@@ -6,11 +6,14 @@
 #include "domains/domains.h"
 #include "domains/functions/functions_governor.h"
 #include "domains/functions/functions_rows.h"
+#include "domains/functions/functions_source.h"
+#include "domains/functions/functions_visibility.h"
 #include "engine/settings.h"
 #include "format/json.h"
 #include "format/table.h"
 #include "format/terminal.h"
 #include "format/units.h"
+#include "probe/evidence.h"
 
 static size_t shown_rows(const struct hp_functions_list *list, const struct hp_settings *settings)
 {
@@ -54,11 +57,12 @@ static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 }
 
 static void add_row(struct hp_json *json, const struct hp_functions_list *list, size_t i,
-		    const struct hp_settings *settings, bool raw)
+		    const struct hp_settings *settings, const struct hp_functions_sources *sources,
+		    bool raw)
 {
 	const struct hp_function_row *row = &list->rows[i];
 	uint64_t elapsed = list->base.now_ns - list->base.start_ns;
-	char key[32];
+	char key[32], place[2048];
 
 	hp_json_begin_object(json, NULL);
 	hp_json_u64(json, "id", row->id);
@@ -77,7 +81,26 @@ static void add_row(struct hp_json *json, const struct hp_functions_list *list, 
 	if (settings->wire_latest)
 		hp_json_u64(json, "sampled_calls", row->counted ? 0 : row->timed);
 	add_notes(json, row);
+	if (sources && *hp_functions_sources_text(sources, row->id, place, sizeof(place)))
+		hp_json_str(json, "source", place);
 	hp_json_end(json);
+}
+
+/* ?source=1: 0 also if nothing is known yet. */
+static int find_sources(const struct hp_functions_list *list,
+			struct hp_functions_sources **ret_sources)
+{
+	if (!list->source || !list->plan || !list->evidence)
+		return 0;
+	return hp_functions_sources_new(list->plan, list->evidence, ret_sources);
+}
+
+static void add_source_state(struct hp_json *json, const struct hp_functions_list *list)
+{
+	if (list->source)
+		hp_json_str(json, "source_state",
+			    list->evidence && hp_evidence_complete(list->evidence) ? "ready"
+										   : "reading");
 }
 
 static void add_dropped(struct hp_json *json, const struct hp_functions_list *list)
@@ -120,13 +143,19 @@ static int render_list(const struct hp_snapshot *base, const struct hp_settings 
 {
 	const struct hp_functions_list *list = (const struct hp_functions_list *)base;
 	uint64_t elapsed = base ? base->now_ns - base->start_ns : 0;
+	HP_AUTO(hp_functions_sources) struct hp_functions_sources *sources = NULL;
 	char text[HP_UNITS_MAX];
 	size_t shown;
+	int r = list ? find_sources(list, &sources) : 0;
 
+	if (r < 0)
+		return r;
 	if (!list || list->nrows == 0) {
 		render_empty(json, settings->wire_latest);
-		if (list)
+		if (list) {
 			add_dropped(json, list);
+			add_source_state(json, list);
+		}
 		hp_json_end(json);
 		return 0;
 	}
@@ -140,11 +169,12 @@ static int render_list(const struct hp_snapshot *base, const struct hp_settings 
 	hp_view_percentiles(json, settings);
 	hp_json_begin_array(json, "data");
 	for (size_t i = 0; i < shown; i++)
-		add_row(json, list, i, settings, raw);
+		add_row(json, list, i, settings, sources, raw);
 	hp_json_end(json);
 	hp_json_u64(json, "total_count", list->nrows);
 	hp_json_u64(json, "included_count", shown);
 	add_dropped(json, list);
+	add_source_state(json, list);
 	hp_json_end(json);
 	return 0;
 }
@@ -195,6 +225,11 @@ const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
 		.path = "/governor",
 		.kind = HP_FUNCTIONS_GOVERNOR,
 		.render = hp_functions_governor_render,
+	},
+	{
+		.path = "/functions/visibility",
+		.kind = HP_FUNCTIONS_VISIBILITY,
+		.render = hp_functions_visibility_render,
 	},
 };
 

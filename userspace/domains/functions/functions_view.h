@@ -7,7 +7,13 @@
 struct hp_functions_model;
 struct hp_functions_probe;
 
-enum { HP_FUNCTIONS_LIST, HP_FUNCTIONS_LOGS, HP_FUNCTIONS_GOVERNOR, HP_FUNCTIONS_NVIEWS };
+enum {
+	HP_FUNCTIONS_LIST,
+	HP_FUNCTIONS_LOGS,
+	HP_FUNCTIONS_GOVERNOR,
+	HP_FUNCTIONS_VISIBILITY,
+	HP_FUNCTIONS_NVIEWS
+};
 
 /* What the snapshots are taken from, on the engine thread. */
 struct hp_functions_source {
