@@ -256,16 +256,32 @@ void hp_partition_free(struct hp_partition *partition)
 	partition->len = 0;
 }
 
-int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition)
+static int open_memory(int pid)
 {
 	char path[64];
-	HP_AUTO_FD int fd = -1;
-	int missing = 0;
+	int fd;
 
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+bool hp_attach_is_bare(int pid, const struct hp_plan_function *function)
+{
+	HP_AUTO_FD int fd = open_memory(pid);
+	uint8_t byte;
+
+	return fd < 0 || pread(fd, &byte, 1, (off_t)function->addr) != 1 ||
+	       byte == function->original;
+}
+
+int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition)
+{
+	HP_AUTO_FD int fd = open_memory(pid);
+	int missing = 0;
+
 	if (fd < 0)
-		return -errno;
+		return fd;
 	for (size_t i = 0; i < partition->len; i++) {
 		struct hp_plan_function *function = &plan->functions.data[partition->indices[i]];
 		uint8_t byte;

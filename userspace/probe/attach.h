@@ -7,6 +7,7 @@
 #include "base/cleanup.h"
 
 struct hp_plan;
+struct hp_plan_function;
 
 /*
  * Puts planned functions under probes: one uprobe_multi link per call (two without sessions). Blocks for
@@ -45,3 +46,5 @@ void hp_partition_free(struct hp_partition *partition); /* links and indices */
  * breakpoint. Those that do not get a reason in the plan; returns their number, or negative errno if memory cannot be read.
  */
 int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition);
+/* Is the probed byte of @function in the target what it was? Also true if the target's memory cannot be read. */
+bool hp_attach_is_bare(int pid, const struct hp_plan_function *function);

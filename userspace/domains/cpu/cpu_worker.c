@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -232,6 +233,8 @@ static void *run(void *arg)
 	struct hp_cpu_worker *worker = arg;
 	struct job *job;
 
+	/* Symbols can wait for the target, which may need every CPU. Of this thread alone: Linux takes a tid. */
+	setpriority(PRIO_PROCESS, (id_t)gettid(), 10);
 	while ((job = next_job(worker))) {
 		do_job(worker, job);
 		hp_cpu_raw_free(job->raw);

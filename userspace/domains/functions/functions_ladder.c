@@ -88,6 +88,7 @@ static int drop(struct hp_functions_ladder *ladder, const struct hp_governor_mov
 	drop->retry_ns = hp_clock_mono_ns() + drop->backoff_ns;
 	drop->backoff_ns =
 		drop->backoff_ns < LAST_BACKOFF_NS / 2 ? drop->backoff_ns * 2 : LAST_BACKOFF_NS;
+	ladder->last_dropped = move->index;
 	hp_functions_guard_set_level(ladder->guard, move->index, HP_LEVEL_DROPPED);
 	return known ? 0 : hp_vec_push(&ladder->drops, fresh);
 }
@@ -200,6 +201,7 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 		.calm = ladder->calm_windows >= CALM_WINDOWS,
 	};
 	struct hp_governor_result result;
+	uint64_t start;
 	size_t n;
 	int r;
 
@@ -226,7 +228,11 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 		       "window %.1f ms: spent %.2f of %.2f ms, %zu functions move",
 		       (double)window.ns / 1e6, (double)result.spent_ns / 1e6,
 		       (double)result.budget_ns / 1e6, result.nmoves);
+	start = hp_clock_mono_ns();
 	r = apply(ladder, moves, result.nmoves);
+	if (result.nmoves)
+		hp_log(HP_LOG_DEBUG, "functions", "moved in %.1f ms",
+		       (double)(hp_clock_mono_ns() - start) / 1e6);
 	return r < 0 ? r : (int)result.nmoves;
 }
 
@@ -239,4 +245,16 @@ void hp_functions_ladder_deinit(struct hp_functions_ladder *ladder)
 {
 	hp_vec_free(&ladder->drops);
 	hp_vec_free(&ladder->rates);
+}
+
+bool hp_functions_ladder_is_settled(const struct hp_functions_ladder *ladder)
+{
+	const struct hp_functions_guard *guard = ladder->guard;
+
+	hp_vec_each(function, &guard->plan->functions) {
+		if (ladder->last_dropped && function->entity == ladder->last_dropped &&
+		    !function->reason)
+			return hp_attach_is_bare(guard->settings.pid, function);
+	}
+	return true;
 }

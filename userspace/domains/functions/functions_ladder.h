@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,7 @@ struct hp_functions_ladder {
 	HP_VEC(struct hp_functions_rate) rates; /* of the last window, by cost descending */
 	double spent_percent, load; /* of the last window: of the target's CPU; in CPUs */
 	uint64_t window_start_ns, window_start_cpu_ns;
+	uint32_t last_dropped; /* entity, 0 = none yet */
 	unsigned calm_windows; /* in a row that cost little */
 };
 
@@ -40,3 +42,5 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder);
 uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t elapsed_ns);
 /* Attaches dropped functions whose time has come, a few at once: their number, or negative errno. */
 int hp_functions_ladder_retry(struct hp_functions_ladder *ladder);
+/* Are the breakpoints of what was dropped last gone? Links are closed beside us and wait for grace periods. */
+bool hp_functions_ladder_is_settled(const struct hp_functions_ladder *ladder);

@@ -102,56 +102,93 @@ static void close_aside(struct hp_functions_links *links, const struct hp_partit
 		pthread_join(thread, NULL);
 }
 
-/* Opens links for the survivors, then closes the old ones: their counts have no gap. */
-static int filter(struct hp_functions_links *links, struct hp_partition *old,
-		  bool (*keep)(void *arg, uint32_t index), void *arg)
+static bool is_kept_whole(const struct hp_partition *partition,
+			  bool (*keep)(void *arg, uint32_t index), void *arg)
 {
-	struct hp_partition fresh = {.fds = {-1, -1}};
-	int r = 0;
-
-	fresh.indices = calloc(old->len + 1, sizeof(*fresh.indices));
-	if (!fresh.indices)
-		return -ENOMEM;
-	for (size_t i = 0; i < old->len; i++) {
-		if (keep(arg, old->indices[i]))
-			fresh.indices[fresh.len++] = old->indices[i];
+	for (size_t i = 0; i < partition->len; i++) {
+		if (!keep(arg, partition->indices[i]))
+			return false;
 	}
-	if (fresh.len == old->len) {
-		free(fresh.indices);
-		return 0;
-	}
-	if (fresh.len)
-		r = open_partition(links, &fresh);
-	if (r < 0) { /* the target is not harmed by fewer probes: the whole partition goes */
-		hp_partition_free(&fresh);
-		fresh = (struct hp_partition){.fds = {-1, -1}};
-	}
-	close_aside(links, old);
-	*old = fresh;
-	return r;
+	return true;
 }
 
-static void forget_empty(struct hp_functions_links *links)
+/* Moves the partitions that lose something to @ret_old, the others stay. */
+static int take_affected(struct hp_functions_links *links, bool (*keep)(void *arg, uint32_t index),
+			 void *arg, struct hp_partitions *ret_old)
 {
 	size_t kept = 0;
 
+	if (hp_vec_reserve(ret_old, links->partitions.len) < 0)
+		return -ENOMEM;
 	hp_vec_each(partition, &links->partitions) {
-		if (partition->len)
+		if (is_kept_whole(partition, keep, arg))
 			links->partitions.data[kept++] = *partition;
 		else
-			hp_partition_free(partition);
+			ret_old->data[ret_old->len++] = *partition;
 	}
 	links->partitions.len = kept;
+	return 0;
 }
 
+static bool is_alike(const struct hp_functions_links *links, uint32_t left, uint32_t right)
+{
+	const struct hp_plan_function *functions = links->plan->functions.data;
+
+	return functions[left].image == functions[right].image &&
+	       functions[left].mode == functions[right].mode;
+}
+
+/* Attaches the survivors of old->data[from] and of all later ones of its image and mode, which are then empty. */
+static int attach_survivors(struct hp_functions_links *links, struct hp_partitions *old,
+			    size_t from, bool (*keep)(void *arg, uint32_t index), void *arg)
+{
+	struct hp_partition fresh = {.fds = {-1, -1}};
+	uint32_t first = old->data[from].indices[0];
+	size_t most = 0;
+	int r = 0;
+
+	for (size_t k = from; k < old->len; k++)
+		most += old->data[k].len;
+	fresh.indices = calloc(most + 1, sizeof(*fresh.indices));
+	if (!fresh.indices)
+		return -ENOMEM;
+	for (size_t k = from; k < old->len; k++) {
+		struct hp_partition *partition = &old->data[k];
+
+		if (partition->len == 0 || !is_alike(links, first, partition->indices[0]))
+			continue;
+		for (size_t i = 0; i < partition->len; i++) {
+			if (keep(arg, partition->indices[i]))
+				fresh.indices[fresh.len++] = partition->indices[i];
+		}
+		partition->len = 0;
+	}
+	if (fresh.len)
+		r = open_partition(links, &fresh);
+	if (r == 0 && fresh.len)
+		r = hp_vec_push(&links->partitions, fresh);
+	if (r < 0 || fresh.len == 0) /* the target is not harmed by fewer probes: all of them go */
+		hp_partition_free(&fresh);
+	return r;
+}
+
+/*
+ * Each opening and each closing of a link waits for a grace period, during which the target goes on to pay; so the
+ * survivors of all partitions that are alike get one link, and the old links are closed side by side.
+ */
 int hp_functions_links_filter(struct hp_functions_links *links,
 			      bool (*keep)(void *arg, uint32_t index), void *arg)
 {
-	int r = 0;
+	struct hp_partitions old = {0};
+	int r = take_affected(links, keep, arg, &old);
 
-	for (size_t i = 0; i < links->partitions.len && r == 0; i++)
-		r = filter(links, &links->partitions.data[i], keep, arg);
-	forget_empty(links);
+	for (size_t i = 0; i < old.len && r == 0; i++) {
+		if (old.data[i].len)
+			r = attach_survivors(links, &old, i, keep, arg);
+	}
+	hp_vec_each(partition, &old)
+		close_aside(links, partition);
+	hp_vec_free(&old);
 	return r;
 }
 

@@ -16,11 +16,16 @@ struct hp_plan;
  * new link for the others, and a generation of its own: hits of the old link no longer count once the new
  * generation is current, so counts have no gap and nothing counts twice. One owner, the probe thread.
  */
+struct hp_partitions { /* an HP_VEC with a name */
+	struct hp_partition *data;
+	size_t len, cap;
+};
+
 struct hp_functions_links {
 	struct hp_plan *plan;                     /* borrowed */
 	const struct hp_functions_object *object; /* borrowed */
 	int pid;
-	HP_VEC(struct hp_partition) partitions;
+	struct hp_partitions partitions;
 	HP_VEC(pthread_t) closers; /* threads that close replaced links */
 	uint32_t generation;
 	uint64_t attach_ns; /* in the kernel, for opening links */

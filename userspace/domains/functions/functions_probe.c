@@ -32,8 +32,12 @@
 #define RAMP_WINDOW_NS  5000000
 #define WATCH_WINDOW_NS 200000000
 #define TRIP_CHECKS     20 /* in a window */
+/* What a program does in phases, such as reading, executing and answering requests, is not seen in less. */
+#define LEAST_WINDOW_NS 4000000
 /* After a batch that was over budget the target goes on undisturbed, so that slow moments do not add up to a stall. */
-#define BREATHER_NS 50000000
+#define BREATHER_NS    30000000
+#define SETTLE_WINDOWS 5
+#define SETTLE_NS      500000000
 
 /* Functions of libraries that are loaded later: 128 bytes each and CPU. */
 #define ROOM_FOR_LATER 1024
@@ -177,10 +181,40 @@ static int window(struct hp_functions_probe *probe, uint64_t ns)
 		if (hp_functions_board_rest(&probe->board, ns / TRIP_CHECKS))
 			return -ECANCELED;
 		elapsed = hp_clock_mono_ns() - start;
-		tripped = hp_core_stat(core, HP_STAT_HITS) - hits >
-			  hp_functions_ladder_trip(&probe->ladder, elapsed);
+		tripped = elapsed >= LEAST_WINDOW_NS &&
+			  hp_core_stat(core, HP_STAT_HITS) - hits >
+				  hp_functions_ladder_trip(&probe->ladder, elapsed);
 	}
 	return hp_functions_ladder_end(&probe->ladder);
+}
+
+/* Lets the target go on for a while without the breakpoints that have just slowed it down. */
+static int breathe(struct hp_functions_probe *probe)
+{
+	uint64_t start = hp_clock_mono_ns();
+
+	while (!hp_functions_ladder_is_settled(&probe->ladder) &&
+	       hp_clock_mono_ns() - start < SETTLE_NS) {
+		if (hp_functions_board_rest(&probe->board, SETTLE_NS / 250))
+			return -ECANCELED;
+	}
+	hp_log(HP_LOG_DEBUG, "functions", "breakpoints gone after %.1f ms",
+	       (double)(hp_clock_mono_ns() - start) / 1e6);
+	return hp_functions_board_rest(&probe->board, BREATHER_NS) ? -ECANCELED : 0;
+}
+
+/* Windows until one shows nothing that must move: 0, 1 = something moved meanwhile, negative errno. */
+static int settle(struct hp_functions_probe *probe)
+{
+	int moved = 0, r = window(probe, RAMP_WINDOW_NS);
+
+	for (unsigned i = 0; r > 0 && i < SETTLE_WINDOWS; i++) {
+		moved = 1;
+		r = breathe(probe);
+		if (r == 0)
+			r = window(probe, RAMP_WINDOW_NS);
+	}
+	return r < 0 ? r : moved;
 }
 
 static int ramp_up(struct hp_functions_probe *probe)
@@ -199,14 +233,11 @@ static int ramp_up(struct hp_functions_probe *probe)
 		publish(probe);
 		if (probe->guard.next == 0 || probe->guard.norder == 0)
 			break;
-		r = window(probe, RAMP_WINDOW_NS);
+		r = settle(probe);
 		if (r == 0 && batch < LAST_BATCH)
 			batch *= 2;
-		if (r > 0) {
+		else if (r > 0)
 			batch = FIRST_BATCH;
-			if (hp_functions_board_rest(&probe->board, BREATHER_NS))
-				return -ECANCELED;
-		}
 	}
 	return r < 0 ? r : 0;
 }
