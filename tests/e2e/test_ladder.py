@@ -73,6 +73,7 @@ def dropped_and_back(fixture):
     wait_until(lambda: daemon.functions().get("bursting", {"calls": 0})["calls"] > frozen + 100, what="100 more calls")
     wait_until(lambda: (lambda row: row and row["level"] == "timed")(rate(daemon, "bursting")), what="bursting to be timed")
     equal(daemon.status()["probes"]["dropped"], 0, "dropped functions in the status")
+    expect("unprobed" in daemon.functions()["bursting"], "the entry does not say that it was not probed for a while")
     daemon.stop()
     check_clean(fixture.pid)
     fixture.stop()

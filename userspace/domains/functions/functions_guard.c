@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 #include "probe/plan.h"
 
 static struct hp_price price_of(const struct hp_functions_guard *guard,
@@ -171,6 +173,31 @@ static size_t batch_end(const struct hp_functions_guard *guard, size_t from, siz
 	return to;
 }
 
+static void switch_off(struct hp_functions_guard *guard, uint32_t id)
+{
+	guard->entities[id].attached = false;
+	__atomic_store_n(&guard->object->controls[id].generation, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&guard->entities[id].off_since_ns, hp_clock_mono_ns(), __ATOMIC_RELAXED);
+}
+
+static void note_attached(struct hp_guard_entity *entity, uint64_t now)
+{
+	entity->attached = true;
+	if (!entity->off_since_ns)
+		return;
+	__atomic_store_n(&entity->off_ns, entity->off_ns + now - entity->off_since_ns,
+			 __ATOMIC_RELAXED);
+	__atomic_store_n(&entity->off_since_ns, 0, __ATOMIC_RELAXED);
+}
+
+uint64_t hp_guard_unprobed_ns(const struct hp_guard_entity *entity, uint64_t now_ns)
+{
+	uint64_t since = __atomic_load_n(&entity->off_since_ns, __ATOMIC_RELAXED);
+
+	return __atomic_load_n(&entity->off_ns, __ATOMIC_RELAXED) +
+	       (since && now_ns > since ? now_ns - since : 0);
+}
+
 void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 				  enum hp_level level)
 {
@@ -179,18 +206,29 @@ void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 	__atomic_store_n(&guard->entities[id].level, (uint8_t)level, __ATOMIC_RELAXED);
 	__atomic_store_n(&control->shift, level == HP_LEVEL_SAMPLED ? HP_GOVERNOR_SHIFT : 0,
 			 __ATOMIC_RELAXED);
-	if (level == HP_LEVEL_DROPPED) {
-		guard->entities[id].attached = false;
-		__atomic_store_n(&control->generation, 0, __ATOMIC_RELEASE);
-	}
+	if (level == HP_LEVEL_DROPPED)
+		switch_off(guard, id);
 }
 
+/* Those of the @n functions that are not dropped. */
 static int attach(struct hp_functions_guard *guard, const uint32_t *indices, size_t n)
 {
-	int r = hp_functions_links_attach(&guard->links, indices, n);
+	HP_AUTO_FREE uint32_t *wanted = calloc(n + 1, sizeof(*wanted));
+	const struct hp_plan_function *functions = guard->plan->functions.data;
+	uint64_t now;
+	size_t len = 0;
+	int r;
 
-	for (size_t i = 0; i < n && r == 0; i++)
-		guard->entities[guard->plan->functions.data[indices[i]].entity].attached = true;
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (guard->entities[functions[indices[i]].entity].level != HP_LEVEL_DROPPED)
+			wanted[len++] = indices[i];
+	}
+	r = hp_functions_links_attach(&guard->links, wanted, len);
+	now = hp_clock_mono_ns();
+	for (size_t i = 0; i < len && r == 0; i++)
+		note_attached(&guard->entities[functions[wanted[i]].entity], now);
 	return r;
 }
 
@@ -231,6 +269,18 @@ static bool is_kept(void *arg, uint32_t index)
 int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard)
 {
 	return hp_functions_links_filter(&guard->links, is_kept, guard);
+}
+
+int hp_functions_guard_release(struct hp_functions_guard *guard)
+{
+	for (uint32_t id = 1; id < guard->object->nentities; id++) {
+		if (guard->entities[id].attached && !guard->entities[id].exact)
+			switch_off(guard, id);
+	}
+	guard->next = 0;
+	while (guard->next < guard->norder && ordered(guard, guard->next)->exact)
+		guard->next++;
+	return hp_functions_guard_drop_unattached(guard);
 }
 
 bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id)

@@ -24,6 +24,8 @@ struct hp_guard_entity {
 	uint8_t level;             /* enum hp_level; read by others, so atomically */
 	bool attached, exact;
 	bool stepped; /* a probe of it is single-stepped */
+	/* Read by others, so atomically: since when it has no probe (0: it has, or never had), and how long before. */
+	uint64_t off_since_ns, off_ns;
 };
 
 struct hp_guard_settings {
@@ -65,6 +67,13 @@ int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max)
 void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 				  enum hp_level level);
 int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard); /* 0 or negative errno */
+/*
+ * Takes all probes away but those of --exact; attach_next begins anew. For a target that was idle when it was attached and
+ * is now brought nearly to a stop: which functions are to blame shows only as it goes on.
+ */
+int hp_functions_guard_release(struct hp_functions_guard *guard);
+/* How long @entity has had no probe since it first had one. Any thread. */
+uint64_t hp_guard_unprobed_ns(const struct hp_guard_entity *entity, uint64_t now_ns);
 bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id);
 /* Attaches the dropped function @id again, sampled where possible. 0 or negative errno. */
 int hp_functions_guard_take_back(struct hp_functions_guard *guard, uint32_t id);

@@ -54,10 +54,10 @@ void hp_functions_ladder_begin(struct hp_functions_ladder *ladder)
 	ladder->window_start_ns = hp_clock_mono_ns();
 }
 
-uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t elapsed_ns)
+uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t slice_ns)
 {
 	/* As if the target used all of a CPU: nothing is known before the window's end. */
-	double budget_ns = (double)elapsed_ns * ladder->guard->settings.budget_percent / 100.0;
+	double budget_ns = (double)slice_ns * ladder->guard->settings.budget_percent / 100.0;
 	uint32_t price_ns =
 		ladder->guard->settings.prices.of[HP_PRICE_RETURN][HP_SITE_EMULATED].skip_ns;
 
@@ -183,7 +183,10 @@ static int apply(struct hp_functions_ladder *ladder, const struct hp_governor_mo
 			hp_functions_guard_set_level(ladder->guard, moves[i].index, moves[i].level);
 		}
 	}
-	return r == 0 && dropped ? hp_functions_guard_drop_unattached(ladder->guard) : r;
+	/* Of a crushed target all links go at once: the caller releases it. */
+	if (r == 0 && dropped && !ladder->crushed)
+		r = hp_functions_guard_drop_unattached(ladder->guard);
+	return r;
 }
 
 int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
@@ -214,6 +217,8 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 	if (window.ns < STEADY_NS)
 		window.patience = PATIENCE;
 	result = hp_governor_decide(functions, n, &window, moves);
+	ladder->crushed =
+		ladder->may_release && result.nmoves && result.spent_ns > window.target_cpu_ns / 3;
 	ladder->load = (double)window.target_cpu_ns / (double)window.ns;
 	ladder->spent_percent = result.budget_ns
 					? guard->settings.budget_percent * (double)result.spent_ns /

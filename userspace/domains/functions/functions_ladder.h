@@ -25,6 +25,8 @@ struct hp_functions_ladder {
 	HP_VEC(struct hp_functions_rate) rates; /* of the last window, by cost descending */
 	double spent_percent, load; /* of the last window: of the target's CPU; in CPUs */
 	uint64_t window_start_ns, window_start_cpu_ns;
+	bool may_release; /* the caller does so if the target is crushed */
+	bool crushed; /* probes took a third of its CPU time in the last window; links of what moved still stand */
 	uint32_t last_dropped; /* entity, 0 = none yet */
 	unsigned calm_windows; /* in a row that cost little */
 };
@@ -36,10 +38,10 @@ void hp_functions_ladder_begin(struct hp_functions_ladder *ladder);
 /* Ends the window and moves functions: the number of moves, or negative errno. */
 int hp_functions_ladder_end(struct hp_functions_ladder *ladder);
 /*
- * Trip wire: so many hits of all functions in a window that is @elapsed_ns old end it at once. The cheapest price
- * counts, so it trips late rather than for nothing.
+ * Trip wire: so many hits of all functions in a slice of @slice_ns end the window at once. The cheapest price counts,
+ * so it trips late rather than for nothing.
  */
-uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t elapsed_ns);
+uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t slice_ns);
 /* Attaches dropped functions whose time has come, a few at once: their number, or negative errno. */
 int hp_functions_ladder_retry(struct hp_functions_ladder *ladder);
 /* Are the breakpoints of what was dropped last gone? Links are closed beside us and wait for grace periods. */

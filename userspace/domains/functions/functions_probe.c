@@ -15,6 +15,7 @@
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_ladder.h"
 #include "domains/functions/functions_load.h"
+#include "domains/functions/functions_ramp.h"
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
@@ -22,22 +23,6 @@
 #include "probe/plan.h"
 #include "target/proc.h"
 #include "target/target.h"
-
-/*
- * Ramp-up: the first batch is small and its window short, so that a hot function in it stalls the target
- * for milliseconds at most; batches grow while nothing is over budget.
- */
-#define FIRST_BATCH     256
-#define LAST_BATCH      8192
-#define RAMP_WINDOW_NS  5000000
-#define WATCH_WINDOW_NS 200000000
-#define TRIP_CHECKS     20 /* in a window */
-/* What a program does in phases, such as reading, executing and answering requests, is not seen in less. */
-#define LEAST_WINDOW_NS 4000000
-/* After a batch that was over budget the target goes on undisturbed, so that slow moments do not add up to a stall. */
-#define BREATHER_NS    30000000
-#define SETTLE_WINDOWS 5
-#define SETTLE_NS      500000000
 
 /* Functions of libraries that are loaded later: 128 bytes each and CPU. */
 #define ROOM_FOR_LATER 1024
@@ -56,6 +41,7 @@ struct hp_functions_probe {
 	struct hp_functions_object object;
 	struct hp_functions_guard guard;
 	struct hp_functions_ladder ladder;
+	struct hp_functions_ramp ramp;
 
 	struct hp_functions_board board; /* shared */
 };
@@ -157,6 +143,12 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
 	hp_functions_ladder_init(&probe->ladder, &probe->guard);
+	probe->ramp = (struct hp_functions_ramp){
+		.core = hp_engine_core(probe->engine),
+		.board = &probe->board,
+		.guard = &probe->guard,
+		.ladder = &probe->ladder,
+	};
 	hp_functions_guard_beat(&probe->guard, hp_clock_mono_ns() + ALIVE_NS);
 	totals = (struct hp_functions_totals){
 		.cells = probe->object.cells,
@@ -167,79 +159,6 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 	hp_functions_board_planned(&probe->board, &totals, probe->plan);
 	publish(probe);
 	return 0;
-}
-
-/* Ends early if the target, idle until now, wakes up and hits more probes than it can bear. */
-static int window(struct hp_functions_probe *probe, uint64_t ns)
-{
-	const struct hp_core *core = hp_engine_core(probe->engine);
-	uint64_t hits = hp_core_stat(core, HP_STAT_HITS), start = hp_clock_mono_ns(), elapsed = 0;
-	bool tripped = false;
-
-	hp_functions_ladder_begin(&probe->ladder);
-	while (elapsed < ns && !tripped) {
-		if (hp_functions_board_rest(&probe->board, ns / TRIP_CHECKS))
-			return -ECANCELED;
-		elapsed = hp_clock_mono_ns() - start;
-		tripped = elapsed >= LEAST_WINDOW_NS &&
-			  hp_core_stat(core, HP_STAT_HITS) - hits >
-				  hp_functions_ladder_trip(&probe->ladder, elapsed);
-	}
-	return hp_functions_ladder_end(&probe->ladder);
-}
-
-/* Lets the target go on for a while without the breakpoints that have just slowed it down. */
-static int breathe(struct hp_functions_probe *probe)
-{
-	uint64_t start = hp_clock_mono_ns();
-
-	while (!hp_functions_ladder_is_settled(&probe->ladder) &&
-	       hp_clock_mono_ns() - start < SETTLE_NS) {
-		if (hp_functions_board_rest(&probe->board, SETTLE_NS / 250))
-			return -ECANCELED;
-	}
-	hp_log(HP_LOG_DEBUG, "functions", "breakpoints gone after %.1f ms",
-	       (double)(hp_clock_mono_ns() - start) / 1e6);
-	return hp_functions_board_rest(&probe->board, BREATHER_NS) ? -ECANCELED : 0;
-}
-
-/* Windows until one shows nothing that must move: 0, 1 = something moved meanwhile, negative errno. */
-static int settle(struct hp_functions_probe *probe)
-{
-	int moved = 0, r = window(probe, RAMP_WINDOW_NS);
-
-	for (unsigned i = 0; r > 0 && i < SETTLE_WINDOWS; i++) {
-		moved = 1;
-		r = breathe(probe);
-		if (r == 0)
-			r = window(probe, RAMP_WINDOW_NS);
-	}
-	return r < 0 ? r : moved;
-}
-
-static int ramp_up(struct hp_functions_probe *probe)
-{
-	size_t batch = FIRST_BATCH;
-	int r = hp_functions_guard_attach_exact(&probe->guard);
-	bool done = false;
-
-	while (r >= 0 && !done) {
-		if (hp_functions_board_is_stopping(&probe->board))
-			return -ECANCELED;
-		r = hp_functions_guard_attach_next(&probe->guard, batch);
-		if (r < 0)
-			break;
-		done = r == 1;
-		publish(probe);
-		if (probe->guard.next == 0 || probe->guard.norder == 0)
-			break;
-		r = settle(probe);
-		if (r == 0 && batch < LAST_BATCH)
-			batch *= 2;
-		else if (r > 0)
-			batch = FIRST_BATCH;
-	}
-	return r < 0 ? r : 0;
 }
 
 /* Attaches functions of libraries that have been loaded meanwhile: their number or negative errno. */
@@ -255,7 +174,7 @@ static int extend(struct hp_functions_probe *probe, struct hp_err *err)
 	if (r <= 0)
 		return r;
 	r = hp_functions_guard_extend(&probe->guard, before);
-	return r < 0 ? r : ramp_up(probe);
+	return r < 0 ? r : hp_functions_ramp_up(&probe->ramp);
 }
 
 /* Until stop or a failure. */
@@ -264,11 +183,7 @@ static int watch(struct hp_functions_probe *probe, struct hp_err *err)
 	int r = 0;
 
 	while (r >= 0) {
-		r = window(probe, WATCH_WINDOW_NS);
-		if (r >= 0)
-			r = hp_functions_ladder_retry(&probe->ladder);
-		if (r > 0)
-			r = window(probe, RAMP_WINDOW_NS);
+		r = hp_functions_ramp_watch(&probe->ramp);
 		if (r >= 0)
 			r = extend(probe, err);
 		publish(probe);
@@ -286,7 +201,7 @@ static void *run(void *arg)
 		hp_functions_board_failed(&probe->board, &err);
 		return NULL;
 	}
-	r = ramp_up(probe);
+	r = hp_functions_ramp_up(&probe->ramp);
 	publish(probe);
 	hp_functions_board_attached(&probe->board);
 	if (r >= 0)

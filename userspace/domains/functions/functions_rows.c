@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "domains/functions/functions_estimate.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_model.h"
@@ -56,6 +57,7 @@ static struct hp_function_row row_of(const struct hp_functions_source *source,
 		.min_ns = estimate.timed ? ~cell->inv_min : 0,
 		.max_ns = cell->max_ns,
 		.entries = cell->hits,
+		.unprobed_ns = hp_guard_unprobed_ns(&totals->entities[id], hp_clock_mono_ns()),
 		.records = hp_functions_model_records(source->model, id),
 	};
 }

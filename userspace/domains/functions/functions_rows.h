@@ -20,6 +20,7 @@ struct hp_function_row {
 	const char *name; /* the registry's, lives as long as the engine */
 	uint64_t calls, total_ns, self_ns, min_ns, max_ns;
 	uint64_t entries;
+	uint64_t unprobed_ns; /* since it first had a probe */
 	uint64_t
 		timed; /* of the calls, those whose duration is known; fewer than calls: total is estimated */
 	uint64_t error_ns;   /* standard error of the total then */

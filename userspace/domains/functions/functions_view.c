@@ -52,6 +52,9 @@ static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 	}
 	if (row->stepped && !row->counted)
 		hp_json_str(json, "probe", "single-stepped: durations are uncertain by about 1 µs");
+	if (row->unprobed_ns)
+		hp_json_str(json, "unprobed",
+			    hp_units_duration(text, sizeof(text), row->unprobed_ns));
 	if (row->dropped)
 		hp_json_str(json, "dropped", row->dropped);
 }
