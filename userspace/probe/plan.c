@@ -108,23 +108,18 @@ static bool is_planned(const struct hp_plan *plan, const struct hp_image *image)
 }
 
 /* Adds the wanted functions of all images that the plan does not know. */
-static int scan_images(const struct hp_plan_input *input, struct hp_plan *plan,
-		       bool *matched_functions, bool *matched_exact, struct hp_err *err)
+static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 {
+	const struct hp_plan_input *input = seed->input;
 	size_t nimages;
 	const struct hp_image *images = hp_target_images(input->target, &nimages);
 
 	for (size_t i = 0; i < nimages; i++) {
-		struct hp_plan_scan scan = {
-			.input = input,
-			.plan = plan,
-			.matched_functions = matched_functions,
-			.matched_exact = matched_exact,
-		};
+		struct hp_plan_scan scan = *seed;
 		struct hp_image image = images[i];
 		int r;
 
-		if (is_planned(plan, &image) ||
+		if (is_planned(seed->plan, &image) ||
 		    (!image.is_exe && !wants_image(input->functions, &image) &&
 		     !wants_image(input->exact, &image)))
 			continue;
@@ -150,13 +145,19 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 	HP_AUTO_FREE bool *matched_functions =
 		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
 	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	const struct hp_plan_scan seed = {
+		.input = input,
+		.plan = plan,
+		.matched_functions = matched_functions,
+		.matched_exact = matched_exact,
+	};
 	int r;
 
 	if (!plan || !matched_functions || !matched_exact)
 		return -ENOMEM;
 	r = preflight(input, &plan->preflight, err);
 	if (r == 0)
-		r = scan_images(input, plan, matched_functions, matched_exact, err);
+		r = scan_images(&seed, err);
 	if (r == 0)
 		r = check_matched(input, input->functions, matched_functions, err);
 	if (r == 0)
@@ -172,6 +173,12 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 	HP_AUTO_FREE bool *matched_functions =
 		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
 	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	const struct hp_plan_scan seed = {
+		.input = input,
+		.plan = plan,
+		.matched_functions = matched_functions,
+		.matched_exact = matched_exact,
+	};
 	struct hp_preflight_report report = {0};
 	size_t before = plan->functions.len;
 	int r;
@@ -183,6 +190,6 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 		return r;
 	if (report.flags & ~plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
 		return hp_err_set(err, -ENOTSUP, "%s", report.lines[0]);
-	r = scan_images(input, plan, matched_functions, matched_exact, err);
+	r = scan_images(&seed, err);
 	return r < 0 ? r : (int)(plan->functions.len - before);
 }
