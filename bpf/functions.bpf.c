@@ -9,6 +9,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "hotpathd/abi/functions.h"
+#include "lib/flight.bpf.h"
 #include "lib/shadow.bpf.h"
 #include "lib/stack.bpf.h"
 
@@ -405,5 +406,20 @@ int hp_function_count(struct pt_regs *ctx)
 {
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
 	hit(bpf_get_attach_cookie(ctx));
+	return 0;
+}
+
+/* Read when user space wants to know, never from a probe. */
+SEC("iter.s/task")
+int hp_function_flight(struct bpf_iter__task *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct hp_shadow *shadow;
+
+	if (!task || (__u32)task->tgid != hp_config.tgid)
+		return 0;
+	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
+	if (shadow)
+		hp_flight_write(ctx->meta->seq, task, shadow, trampoline_of(task));
 	return 0;
 }

@@ -35,6 +35,7 @@ struct host_thread {
 	struct mm_struct mm;
 	struct xol_area area;
 	struct uprobe_task utask;
+	struct pt_regs regs; /* as the kernel saved them */
 	struct hp_shadow shadow;
 	bool has_shadow;
 	__u32 tid;
@@ -56,6 +57,14 @@ struct host {
 	__u64 *session_cookie;
 };
 
+/* What an iterator has written; `meanwhile` runs between two writes, as the thread that is read may. */
+struct seq_file {
+	char data[16384];
+	size_t len;
+	unsigned writes;
+	void (*meanwhile)(unsigned writes);
+};
+
 static struct host host;
 
 static inline void host_reset(void)
@@ -71,6 +80,8 @@ static inline void host_reset(void)
 		thread->mm.uprobes_state.xol_area = &thread->area;
 		thread->area.vaddr = HOST_TRAMPOLINE;
 		thread->tid = 100 + i;
+		thread->task.pid = thread->tid;
+		thread->task.tgid = 100;
 	}
 	for (unsigned i = 0; i < HOST_ENTITIES; i++)
 		host.controls[i].generation = 1;
@@ -167,4 +178,39 @@ bool bpf_session_is_return(void *ctx)
 __u64 *bpf_session_cookie(void *ctx)
 {
 	return host.session_cookie;
+}
+
+long bpf_probe_read_kernel(void *dst, __u32 size, const void *src)
+{
+	memcpy(dst, src, size);
+	return 0;
+}
+
+long bpf_task_pt_regs(struct task_struct *task)
+{
+	return (long)&((struct host_thread *)task)->regs;
+}
+
+long bpf_copy_from_user_task(void *dst, __u32 size, const void *src, struct task_struct *task,
+			     __u64 flags)
+{
+	const struct host_thread *thread = (const struct host_thread *)task;
+	const __u64 *word = src;
+
+	if (word < thread->stack || word >= thread->stack + HOST_WORDS)
+		return -14;
+	memcpy(dst, src, size);
+	return 0;
+}
+
+long bpf_seq_write(struct seq_file *seq, const void *data, __u32 size)
+{
+	if (size > sizeof(seq->data) - seq->len)
+		return -75;
+	memcpy(seq->data + seq->len, data, size);
+	seq->len += size;
+	if (seq->meanwhile)
+		seq->meanwhile(seq->writes);
+	seq->writes++;
+	return 0;
 }

@@ -32,6 +32,8 @@ struct uprobe_task {
 };
 
 struct task_struct {
+	int pid;
+	int tgid;
 	struct mm_struct *mm;
 	struct uprobe_task *utask;
 	unsigned long sas_ss_sp;
@@ -42,4 +44,15 @@ struct task_struct {
 struct pt_regs {
 	unsigned long sp;
 	__u64 cookie;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
 };

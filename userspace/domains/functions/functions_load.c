@@ -115,6 +115,7 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),
 		.count_fd = bpf_program__fd(object.skel->progs.hp_function_count),
 	};
+	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;
 	object.calibration_tgid = &object.skel->bss->hp_calibration_tgid;
 	*ret_object = object;

@@ -20,6 +20,7 @@ struct hp_functions_object {
 	struct hp_control *controls; /* read-write mapping */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
 	uint32_t *calibration_tgid;
+	int flight_fd; /* program: task iterator of calls in progress */
 	size_t cells_bytes, controls_bytes;
 };
 

@@ -154,6 +154,8 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 		.cells = probe->object.cells,
 		.ncpus = probe->object.ncpus,
 		.nentities = probe->object.nentities,
+		.controls = probe->object.controls,
+		.flight_fd = probe->object.flight_fd,
 		.entities = probe->guard.entities,
 	};
 	hp_functions_board_planned(&probe->board, &totals, probe->plan);

@@ -27,3 +27,8 @@ static inline void bpf_tail_call(void *ctx, void *map, __u32 index)
 
 void bpf_ringbuf_discard(void *data, __u64 flags);
 __u32 bpf_get_prandom_u32(void);
+long bpf_probe_read_kernel(void *dst, __u32 size, const void *src);
+long bpf_task_pt_regs(struct task_struct *task);
+long bpf_copy_from_user_task(void *dst, __u32 size, const void *src, struct task_struct *task,
+			     __u64 flags);
+long bpf_seq_write(struct seq_file *seq, const void *data, __u32 size);
