@@ -8,19 +8,25 @@ import schema
 
 LISTS = ["/profiler_status", "/functions_timing", "/functions_alloc", "/functions_cpu", "/threads", "/debug", "/channels",
          "/streams", "/futures", "/rw_locks", "/mutexes", "/tokio_runtime", "/sql", "/http", "/server", "/io"]
+OURS = ["/functions_timing/in_flight"]  # lists that are in no report: calls in progress are over by then
+DETAILS = ["logs", "heatmap", "edges", "slowest"]  # of one function
 ABSENT = {"/functions_alloc", "/tokio_runtime"}  # 404 as long as their domains do not exist
 LOGS = ["/functions_timing", "/functions_alloc", "/debug/dbg", "/debug/val", "/debug/gauge", "/channels", "/streams",
         "/futures", "/sql", "/http", "/server"]
 
 
 def check_all(daemon, newer, off=()):
-    for path in LISTS:
+    for path in LISTS + OURS:
         for query in ("", "?raw=1"):
             answer = daemon.ask(path + query)
             equal(answer.headers.get("content-type", "").split(";")[0], "application/json", f"content type of {path}")
             wanted = 404 if path in ABSENT or path in off else 200
             equal(answer.status, wanted, f"status of {path}, body {answer.body[:200]!r}")
             schema.check("GET", path + query, answer.status, answer.json(), newer)
+    for detail in DETAILS[1:]:
+        answer = daemon.ask(f"/functions_timing/4294967295/{detail}")
+        equal(answer.status, 404, f"status of unknown {detail}")
+        schema.check("GET", f"/functions_timing/1/{detail}", 404, answer.json(), newer)
     for path in LOGS:
         answer = daemon.ask(f"{path}/4294967295/logs")
         equal(answer.status, 404, f"status of unknown logs of {path}")
@@ -31,12 +37,14 @@ def check_logs(daemon, newer):
     data = daemon.get("/functions_timing")["data"]
     expect(data, "no functions after the fixture ran")
     for entry in data[:5]:
-        for query in ("", "?raw=1"):
-            path = f"/functions_timing/{entry['id']}/logs{query}"
-            body = daemon.get(path)
-            schema.check("GET", path, 200, body, newer)
-            equal(body["function_name"], entry["name"], f"function_name in {path}")
-            expect(body["logs"], f"no logs in {path}")
+        for detail in DETAILS:
+            for query in ("", "?raw=1"):
+                path = f"/functions_timing/{entry['id']}/{detail}{query}"
+                body = daemon.get(path)
+                schema.check("GET", path, 200, body, newer)
+                equal(body["function_name"], entry["name"], f"function_name in {path}")
+                if detail in ("logs", "slowest"):
+                    expect(body[detail], f"no calls in {path}")
 
 
 def check_report(path, newer):
@@ -78,7 +86,7 @@ def whole_life(wire):
 def with_domains_off():
     fixture = Fixture("calls", 1, 10)
     daemon = attach(fixture, "--domains", "threads")
-    check_all(daemon, False, off={"/functions_cpu"})
+    check_all(daemon, False, off={"/functions_cpu", "/functions_timing/in_flight"})
     text = daemon.get("/functions_cpu", 404)["error"]
     expect("--domains" in text and "cpu" in text, f"the text does not say how to turn it on: {text}")
     equal(daemon.get("/functions_timing")["data"], [], "functions of a domain that is off")

@@ -65,7 +65,7 @@ def _own_name(route, status, newer, raw):
 
 
 def route_of(method, path):
-    path = re.sub(r"/\d+(?=/logs$)", "/{id}", path.split("?")[0])
+    path = re.sub(r"/\d+(?=/(logs|heatmap|edges|slowest)$)", "/{id}", path.split("?")[0])
     return f"{method} {path}"
 
 

@@ -12,8 +12,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "domains/functions/functions_flight.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_model.h"
+#include "domains/functions/functions_slowest.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "probe/plan.h"
@@ -30,6 +32,8 @@ static struct hp_cell cells[CPUS * ENTITIES];
 static struct hp_guard_entity entities[ENTITIES];
 static bool has_totals;
 static size_t ndrops;
+static struct hp_functions_slowest *slowest;
+static struct hp_functions_flight flight;
 
 struct hp_registry *hp_engine_registry(const struct hp_engine *engine)
 {
@@ -107,6 +111,7 @@ static int setup(void **state)
 	}
 	entities[4].mode = HP_MODE_COUNT;
 	assert_int_equal(hp_functions_model_new(&model), 0);
+	assert_int_equal(hp_functions_slowest_new(&slowest), 0);
 	*state = model;
 	return 0;
 }
@@ -114,6 +119,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	hp_functions_model_free(*state);
+	hp_functions_slowest_free(slowest);
+	hp_functions_flight_deinit(&flight);
+	memset(&flight, 0, sizeof(flight));
 	hp_registry_free(registry);
 	return 0;
 }
@@ -133,7 +141,8 @@ static void calls(uint32_t cpu, uint32_t id, uint64_t count, uint64_t each_ns)
 /* The list as it is now; freed by its reference. */
 static struct hp_functions_list *list_of(struct hp_functions_model *model)
 {
-	const struct hp_functions_source source = {.model = model};
+	const struct hp_functions_source source = {
+		.model = model, .slowest = slowest, .flight = &flight};
 	struct hp_snapshot *snapshot = NULL;
 
 	assert_int_equal(hp_functions_list_snapshot(&source, &snapshot), 0);
@@ -241,7 +250,8 @@ static void test_drops_and_skips(void **state)
 /* Before the probe thread has loaded anything. */
 static void test_no_totals(void **state)
 {
-	const struct hp_functions_source source = {.model = *state};
+	const struct hp_functions_source source = {
+		.model = *state, .slowest = slowest, .flight = &flight};
 	struct hp_snapshot *snapshot = NULL;
 
 	calls(0, 1, 1, 100);
@@ -253,7 +263,8 @@ static void test_no_totals(void **state)
 
 static void test_logs(void **state)
 {
-	const struct hp_functions_source source = {.model = *state};
+	const struct hp_functions_source source = {
+		.model = *state, .slowest = slowest, .flight = &flight};
 	static const uint32_t unknown[] = {0, 2, 6, ENTITIES, UINT32_MAX};
 	struct hp_snapshot *snapshot = NULL;
 	const struct hp_functions_logs *logs;
@@ -281,13 +292,64 @@ static void test_logs(void **state)
 	hp_snapshot_free(snapshot);
 }
 
+/* Ends of the records, and calls in progress with the calls around the longest. */
+static void test_times_and_flights(void **state)
+{
+	const struct hp_functions_source source = {
+		.model = *state, .slowest = slowest, .flight = &flight};
+	static const struct hp_flight_frame frames[] = {{1, 900}, {2, 500}, {2, 100}};
+	static const struct hp_flight_call in_flight[] = {
+		{1, 71, 900, 0, 1}, {2, 71, 500, 0, 2}, {2, 71, 100, 0, 3}};
+	struct hp_functions_list *list;
+	struct hp_function_row row;
+
+	calls(0, 1, 2, 100);
+	calls(0, 2, 1, 100);
+	cells[1].lost = 1;
+	for (uint64_t i = 1; i <= 2; i++) {
+		const struct hp_call_event call = {
+			.hdr = {.kind = HP_EVENT_CALL, .ts_ns = 5000 * i},
+			.duration_ns = 100,
+			.entity = 1};
+
+		assert_int_equal(hp_functions_slowest_record(slowest, &call), 0);
+	}
+	for (size_t i = 0; i < HP_ARRAY_SIZE(frames); i++)
+		assert_int_equal(hp_vec_push(&flight.frames, frames[i]), 0);
+	for (size_t i = 0; i < HP_ARRAY_SIZE(in_flight); i++)
+		assert_int_equal(hp_vec_push(&flight.calls, in_flight[i]), 0);
+	list = list_of(*state);
+	assert_int_equal(list->nrows, 2);
+	assert_int_equal(list->rows[0].first_ns, 4900);
+	assert_int_equal(list->rows[0].last_ns, 10000);
+	assert_int_equal(list->rows[0].in_flight, 1);
+	assert_string_equal(list->rows[0].longest, "thread 71: b");
+	assert_int_equal(list->rows[1].last_ns, 0);
+	assert_int_equal(list->rows[1].in_flight, 2);
+	assert_int_equal(list->rows[1].longest_ns, 500);
+	assert_string_equal(list->rows[1].longest, "thread 71: b > a");
+	hp_snapshot_free(&list->base);
+
+	assert_int_equal(hp_functions_row(&source, 1, &row), 0);
+	assert_int_equal(row.calls, 2);
+	assert_int_equal(row.lost, 1);
+	assert_int_equal(row.first_ns, 4900);
+	assert_null(row.longest);
+	assert_int_equal(hp_functions_row(&source, 3, &row), -ENOENT);
+}
+
 #define WITH_ROWS(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_ROWS(test_order),           WITH_ROWS(test_listed), WITH_ROWS(test_figures),
-		WITH_ROWS(test_drops_and_skips), WITH_ROWS(test_logs),   WITH_ROWS(test_no_totals),
+		WITH_ROWS(test_order),
+		WITH_ROWS(test_listed),
+		WITH_ROWS(test_figures),
+		WITH_ROWS(test_drops_and_skips),
+		WITH_ROWS(test_logs),
+		WITH_ROWS(test_no_totals),
+		WITH_ROWS(test_times_and_flights),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,6 +114,43 @@ static void test_entry(void **state)
 	cJSON_Delete(body);
 }
 
+/* Members that an entry has only where there is something to say. */
+static void test_times_and_flights(void **state)
+{
+	struct hp_functions_list list = list_of(3);
+	char longest[] = "thread 7: main > serve";
+	struct hp_function_row mine[3];
+	const cJSON *row;
+	cJSON *body;
+
+	memcpy(mine, rows, sizeof(mine));
+	list.rows = mine;
+	list.rows[0].records = 3;
+	list.rows[0].first_ns = list.base.start_ns + 1500;
+	list.rows[0].last_ns = list.base.start_ns + 90 * SECOND;
+	list.rows[0].in_flight = 2;
+	list.rows[0].longest_ns = 2500;
+	list.rows[0].longest = longest;
+	list.rows[1].records = 0;
+	for (int raw = 0; raw < 2; raw++) {
+		body = render(&list, &settings, raw);
+		row = entry(body, "data", 0);
+		assert_text(row, "first_call", "1.50 \xc2\xb5s");
+		assert_text(row, "last_call", "90.00 s");
+		assert_text(row, "in_flight", "2");
+		assert_text(row, "longest_in_flight", "2.50 \xc2\xb5s");
+		assert_text(row, "longest_in_flight_at", longest);
+		assert_number(row, "first_call_ns", raw ? 1500 : -1);
+		assert_number(row, "last_call_ns", raw ? 90e9 : -1);
+		assert_number(row, "longest_in_flight_ns", raw ? 2500 : -1);
+		row = entry(body, "data", 1);
+		assert_null(member(row, "first_call"));
+		assert_null(member(row, "in_flight"));
+		assert_null(member(row, "longest_in_flight"));
+		cJSON_Delete(body);
+	}
+}
+
 /* Section 3, rule 5: what an old console does not know in an entry must be a text. */
 static void test_unknown_members_are_texts(void **state)
 {
@@ -297,6 +334,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_times_and_flights),
 		cmocka_unit_test(test_unknown_members_are_texts),
 		cmocka_unit_test(test_latest_wire),
 		cmocka_unit_test(test_raw),

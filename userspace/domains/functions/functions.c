@@ -19,6 +19,9 @@
  *   the engine only reads what it publishes.
  * - Return probes rewrite return addresses, which unwinders do not understand (trap:U7). So functions that
  *   an exception may pass through get probes on each ret and tail call instead (probe/exits).
+ * - Heat map, edges and slowest calls come from records, so they miss what the rings lose and say from how
+ *   many of how many calls they are. Calls in progress are read from the shadow stacks by a task iterator
+ *   (functions_flight.c), while nobody asks once a second, so that an answer is never without.
  *
  * Ruled out: start/stop hash maps keyed by thread (wrong under recursion, slower), one shared ring,
  * a per-CPU map (reading 20,000 rows takes a system call each or a batch copy).
@@ -26,22 +29,48 @@
 #include "domains/functions/functions.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "domains/functions/functions_edges.h"
+#include "domains/functions/functions_edges_view.h"
+#include "domains/functions/functions_flight.h"
+#include "domains/functions/functions_flight_read.h"
+#include "domains/functions/functions_flight_view.h"
 #include "domains/functions/functions_governor.h"
+#include "domains/functions/functions_guard.h"
+#include "domains/functions/functions_heatmap.h"
+#include "domains/functions/functions_heatmap_view.h"
 #include "domains/functions/functions_model.h"
 #include "domains/functions/functions_probe.h"
 #include "domains/functions/functions_rows.h"
+#include "domains/functions/functions_slowest.h"
+#include "domains/functions/functions_slowest_view.h"
 #include "domains/functions/functions_view.h"
 #include "domains/functions/functions_visibility.h"
+#include "engine/core.h"
 #include "engine/engine.h"
+#include "target/target.h"
 
 struct functions {
 	struct hp_engine *engine;
 	struct hp_functions_model *model;
 	struct hp_functions_probe *probe;
 	struct hp_functions_visibility *visibility;
+	struct hp_functions_heatmap *heatmap;
+	struct hp_functions_edges *edges;
+	struct hp_functions_slowest *slowest;
+	struct hp_functions_flight flight;
+	int flight_link; /* -1 = not attached yet */
+	uint64_t flight_asked_ns;
 };
+
+/* While somebody asks, calls in progress are read at each collect. */
+#define FLIGHT_ASKED_NS 10000000000ull
+#define FLIGHT_IDLE_NS  1000000000ull
 
 static void functions_close(void *state)
 {
@@ -52,7 +81,27 @@ static void functions_close(void *state)
 	hp_functions_visibility_free(functions->visibility); /* it reads the probe's plan */
 	hp_functions_probe_free(functions->probe);
 	hp_functions_model_free(functions->model);
+	hp_functions_heatmap_free(functions->heatmap);
+	hp_functions_edges_free(functions->edges);
+	hp_functions_slowest_free(functions->slowest);
+	hp_functions_flight_deinit(&functions->flight);
+	if (functions->flight_link >= 0)
+		close(functions->flight_link);
 	free(functions);
+}
+
+static int new_models(struct functions *functions)
+{
+	int r = hp_functions_model_new(&functions->model);
+
+	if (r == 0)
+		r = hp_functions_heatmap_new(hp_engine_start_ns(functions->engine),
+					     HP_HEATMAP_MAX_BLOCKS, &functions->heatmap);
+	if (r == 0)
+		r = hp_functions_edges_new(HP_FUNCTIONS_MAX_EDGES, &functions->edges);
+	if (r == 0)
+		r = hp_functions_slowest_new(&functions->slowest);
+	return r;
 }
 
 static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_err *err)
@@ -63,7 +112,8 @@ static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_
 	if (!functions)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	functions->engine = engine;
-	r = hp_functions_model_new(&functions->model);
+	functions->flight_link = -1;
+	r = new_models(functions);
 	if (r == 0)
 		r = hp_functions_visibility_new(engine, &functions->visibility);
 	if (r < 0)
@@ -97,15 +147,77 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 {
 	struct functions *functions = state;
 
-	return hp_functions_model_record(functions->model, event, size);
+	const struct hp_call_event *call = (const void *)event;
+	int r = hp_functions_model_record(functions->model, event, size);
+
+	if (r == 0)
+		r = hp_functions_slowest_record(functions->slowest, call);
+	if (r == 0)
+		r = hp_functions_edges_record(functions->edges, call);
+	if (r == 0)
+		r = hp_functions_heatmap_record(functions->heatmap, call);
+	return r;
+}
+
+static int attach_flight(struct functions *functions, const struct hp_functions_totals *totals)
+{
+	int r;
+
+	if (functions->flight_link >= 0)
+		return 0;
+	r = hp_functions_flight_attach(totals->flight_fd,
+				       hp_target_pid(hp_engine_target(functions->engine)));
+	if (r < 0)
+		return r;
+	functions->flight_link = r;
+	return 0;
+}
+
+static uint8_t mode_of(const void *arg, uint32_t entity)
+{
+	const struct hp_guard_entity *entities = arg;
+
+	return entities[entity].mode;
+}
+
+static void read_flight(struct functions *functions, uint64_t now_ns)
+{
+	const struct hp_functions_totals totals = hp_functions_probe_totals(functions->probe);
+	const struct hp_flight_context context = {
+		.nentities = totals.nentities,
+		.mode_of = mode_of,
+		.arg = totals.entities,
+		.controls = totals.controls,
+	};
+	struct hp_functions_flight *flight = &functions->flight;
+	int r;
+
+	if (!totals.cells)
+		return;
+	r = attach_flight(functions, &totals);
+	if (r == 0)
+		r = hp_functions_flight_read(functions->flight_link, &context, now_ns, flight);
+	if (r == 0) {
+		flight->failed[0] = '\0';
+	} else if (!flight->failed[0]) {
+		snprintf(flight->failed, sizeof(flight->failed),
+			 "calls in progress cannot be read: %s", hp_err_name(r));
+		hp_log(HP_LOG_WARN, "functions", "%s", flight->failed);
+	}
 }
 
 static void functions_collect(void *state, uint64_t now_ns)
 {
 	struct functions *functions = state;
 
+	uint64_t lost = hp_core_stat(hp_engine_core(functions->engine), HP_STAT_RING_FULL);
+	uint64_t asked = functions->flight_asked_ns, read = functions->flight.read_ns;
+
 	/* Totals are read from the mapped cells when somebody asks. */
 	hp_functions_probe_beat(functions->probe, now_ns);
+	hp_functions_heatmap_lose(functions->heatmap, now_ns, lost);
+	if ((asked && now_ns < asked + FLIGHT_ASKED_NS) || now_ns >= read + FLIGHT_IDLE_NS)
+		read_flight(functions, now_ns);
 }
 
 static void add_sources(struct functions *functions, struct hp_functions_list *list)
@@ -123,16 +235,34 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		.engine = functions->engine,
 		.model = functions->model,
 		.probe = functions->probe,
+		.heatmap = functions->heatmap,
+		.edges = functions->edges,
+		.slowest = functions->slowest,
+		.flight = &functions->flight,
 	};
 	int r;
 
-	if (query->kind == HP_FUNCTIONS_LOGS)
+	switch (query->kind) {
+	case HP_FUNCTIONS_LOGS:
 		return hp_functions_logs_snapshot(&source, query->id, ret_snapshot);
-	if (query->kind == HP_FUNCTIONS_GOVERNOR)
+	case HP_FUNCTIONS_HEATMAP:
+		return hp_functions_heatmap_snapshot(&source, query->id, ret_snapshot);
+	case HP_FUNCTIONS_EDGES:
+		return hp_functions_edges_snapshot(&source, query->id, ret_snapshot);
+	case HP_FUNCTIONS_SLOWEST:
+		return hp_functions_slowest_snapshot(&source, query->id, ret_snapshot);
+	case HP_FUNCTIONS_GOVERNOR:
 		return hp_functions_governor_snapshot(&source, ret_snapshot);
-	if (query->kind == HP_FUNCTIONS_VISIBILITY)
+	case HP_FUNCTIONS_VISIBILITY:
 		return hp_functions_visibility_snapshot(&source, functions->visibility,
 							query->filter, ret_status, ret_snapshot);
+	case HP_FUNCTIONS_IN_FLIGHT:
+		functions->flight_asked_ns = hp_clock_mono_ns();
+		return hp_functions_in_flight_snapshot(&source, ret_snapshot);
+	default:
+		break;
+	}
+	functions->flight_asked_ns = hp_clock_mono_ns();
 	r = hp_functions_list_snapshot(&source, ret_snapshot);
 	if (r == 0 && query->source)
 		add_sources(functions, (struct hp_functions_list *)*ret_snapshot);
@@ -144,6 +274,7 @@ static void functions_stop(void *state)
 	struct functions *functions = state;
 
 	hp_functions_visibility_stop(functions->visibility);
+	read_flight(functions, hp_clock_mono_ns()); /* while frames still mean something */
 	hp_functions_probe_stop(functions->probe);
 }
 

@@ -6,8 +6,10 @@
 
 #include "base/clock.h"
 #include "domains/functions/functions_estimate.h"
+#include "domains/functions/functions_flight_view.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_model.h"
+#include "domains/functions/functions_slowest.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "probe/plan.h"
@@ -18,6 +20,8 @@ static void list_free(struct hp_snapshot *snapshot)
 {
 	struct hp_functions_list *list = (struct hp_functions_list *)snapshot;
 
+	for (size_t i = 0; i < list->nrows; i++)
+		free(list->rows[i].longest);
 	free(list->rows);
 	free(list->percentiles);
 	free(list->drops);
@@ -43,8 +47,7 @@ static struct hp_function_row row_of(const struct hp_functions_source *source,
 {
 	struct hp_estimate estimate = hp_functions_estimate(cell);
 	bool counted = is_counted(totals, id);
-
-	return (struct hp_function_row){
+	struct hp_function_row row = {
 		.id = id,
 		.name = hp_registry_name(hp_engine_registry(source->engine), id),
 		.counted = counted,
@@ -59,7 +62,26 @@ static struct hp_function_row row_of(const struct hp_functions_source *source,
 		.entries = cell->hits,
 		.unprobed_ns = hp_guard_unprobed_ns(&totals->entities[id], hp_clock_mono_ns()),
 		.records = hp_functions_model_records(source->model, id),
+		.lost = cell->lost,
 	};
+
+	hp_functions_slowest_span(source->slowest, id, &row.first_ns, &row.last_ns);
+	return row;
+}
+
+int hp_functions_row(const struct hp_functions_source *source, uint32_t id,
+		     struct hp_function_row *ret_row)
+{
+	struct hp_functions_totals totals = hp_functions_probe_totals(source->probe);
+	struct hp_cell cell;
+
+	if (!totals.cells || id == 0 || id >= totals.nentities)
+		return -ENOENT;
+	cell = hp_functions_fold(totals.cells, totals.ncpus, totals.nentities, id);
+	if (!is_listed(&totals, id, &cell))
+		return -ENOENT;
+	*ret_row = row_of(source, &totals, id, &cell);
+	return 0;
 }
 
 static int by_total(const void *a, const void *b)
@@ -93,6 +115,25 @@ static int fill_rows(const struct hp_functions_source *source,
 			list->rows[list->nrows++] = row_of(source, totals, id, &cell);
 	}
 	qsort(list->rows, list->nrows, sizeof(*list->rows), by_total);
+	return 0;
+}
+
+static int fill_flights(const struct hp_functions_source *source, struct hp_functions_list *list)
+{
+	for (size_t i = 0; i < list->nrows; i++) {
+		struct hp_function_row *row = &list->rows[i];
+		const struct hp_flight_call *longest =
+			hp_functions_flight_find(source->flight, row->id, &row->in_flight);
+		int r;
+
+		if (!longest)
+			continue;
+		row->longest_ns = longest->elapsed_ns;
+		r = hp_functions_flight_text(source->flight, longest,
+					     hp_engine_registry(source->engine), &row->longest);
+		if (r < 0)
+			return r;
+	}
 	return 0;
 }
 
@@ -148,6 +189,8 @@ int hp_functions_list_snapshot(const struct hp_functions_source *source,
 	if (totals.cells)
 		r = fill_rows(source, &totals, list);
 	if (r == 0)
+		r = fill_flights(source, list);
+	if (r == 0)
 		r = fill_percentiles(source, list);
 	if (r == 0)
 		r = fill_drops(source, list);
@@ -167,21 +210,18 @@ static void logs_free(struct hp_snapshot *snapshot)
 int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_t id,
 			       struct hp_snapshot **ret_snapshot)
 {
-	struct hp_functions_totals totals = hp_functions_probe_totals(source->probe);
 	struct hp_functions_logs *logs;
-	struct hp_cell cell;
+	struct hp_function_row row;
+	int r = hp_functions_row(source, id, &row);
 
-	if (!totals.cells || id == 0 || id >= totals.nentities)
-		return -ENOENT;
-	cell = hp_functions_fold(totals.cells, totals.ncpus, totals.nentities, id);
-	if (!is_listed(&totals, id, &cell))
-		return -ENOENT;
+	if (r < 0)
+		return r;
 	logs = calloc(1, sizeof(*logs));
 	if (!logs)
 		return -ENOMEM;
 	hp_snapshot_init(&logs->base, logs_free, hp_engine_start_ns(source->engine));
-	logs->name = hp_registry_name(hp_engine_registry(source->engine), id);
-	logs->calls = is_counted(&totals, id) ? cell.hits : hp_functions_estimate(&cell).calls;
+	logs->name = row.name;
+	logs->calls = row.calls;
 	logs->nlogs =
 		hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
 	*ret_snapshot = &logs->base;

@@ -12,7 +12,7 @@
 struct hp_evidence;
 struct hp_plan;
 
-/* The two snapshots of the functions domain, as the renderers read them. */
+/* The snapshots of list and logs of the functions domain, as the renderers read them. */
 #define HP_FUNCTIONS_MAX_SKIPS 32
 
 struct hp_function_row {
@@ -28,6 +28,12 @@ struct hp_function_row {
 	bool counted;        /* calls are entries, nothing is timed */
 	uint64_t records;    /* calls that the percentiles come from */
 	const char *dropped; /* reason, NULL = still probed */
+	uint64_t lost;       /* records that found the ring full */
+	uint64_t first_ns,
+		last_ns;     /* begin of the first and end of the last recorded call, 0 = none */
+	size_t in_flight;    /* calls in progress at the last reading */
+	uint64_t longest_ns; /* the longest of them has run for so long */
+	char *longest;       /* its thread and the calls around it; the list's, NULL = none */
 };
 
 struct hp_functions_list {
@@ -45,6 +51,13 @@ struct hp_functions_list {
 	struct hp_plan *plan;               /* a reference; NULL = not known yet */
 	const struct hp_evidence *evidence; /* NULL = not read yet */
 };
+
+/*
+ * What is known of one function: 0, or -ENOENT for an id that has no finished call. Without the text about
+ * calls in progress. Engine thread.
+ */
+int hp_functions_row(const struct hp_functions_source *source, uint32_t id,
+		     struct hp_function_row *ret_row);
 
 struct hp_functions_logs {
 	struct hp_snapshot base;

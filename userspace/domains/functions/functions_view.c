@@ -4,8 +4,12 @@
 #include <string.h>
 
 #include "domains/domains.h"
+#include "domains/functions/functions_edges_view.h"
+#include "domains/functions/functions_flight_view.h"
 #include "domains/functions/functions_governor.h"
+#include "domains/functions/functions_heatmap_view.h"
 #include "domains/functions/functions_rows.h"
+#include "domains/functions/functions_slowest_view.h"
 #include "domains/functions/functions_source.h"
 #include "domains/functions/functions_visibility.h"
 #include "engine/settings.h"
@@ -18,6 +22,27 @@
 static size_t shown_rows(const struct hp_functions_list *list, const struct hp_settings *settings)
 {
 	return settings->limit && settings->limit < list->nrows ? settings->limit : list->nrows;
+}
+
+/* Times since the profiler's start, and what is going on now. */
+static void add_times(struct hp_json *json, const struct hp_functions_list *list,
+		      const struct hp_function_row *row, bool raw)
+{
+	uint64_t start = list->base.start_ns;
+	char text[32];
+
+	if (row->records) {
+		hp_view_duration(json, "first_call",
+				 row->first_ns > start ? row->first_ns - start : 0, raw);
+		hp_view_duration(json, "last_call", row->last_ns > start ? row->last_ns - start : 0,
+				 raw);
+	}
+	if (!row->in_flight)
+		return;
+	snprintf(text, sizeof(text), "%zu", row->in_flight);
+	hp_json_str(json, "in_flight", text);
+	hp_view_duration(json, "longest_in_flight", row->longest_ns, raw);
+	hp_json_str(json, "longest_in_flight_at", row->longest);
 }
 
 /* What an estimated row says of itself. */
@@ -86,6 +111,7 @@ static void add_row(struct hp_json *json, const struct hp_functions_list *list, 
 	add_notes(json, row);
 	if (sources && *hp_functions_sources_text(sources, row->id, place, sizeof(place)))
 		hp_json_str(json, "source", place);
+	add_times(json, list, row, raw);
 	hp_json_end(json);
 }
 
@@ -233,6 +259,29 @@ const struct hp_view hp_functions_views[HP_FUNCTIONS_NVIEWS] = {
 		.path = "/functions/visibility",
 		.kind = HP_FUNCTIONS_VISIBILITY,
 		.render = hp_functions_visibility_render,
+	},
+	{
+		.path = "/functions_timing/{id}/heatmap",
+		.kind = HP_FUNCTIONS_HEATMAP,
+		.unknown_id = "Function with id %u not found",
+		.render = hp_functions_heatmap_render,
+	},
+	{
+		.path = "/functions_timing/{id}/edges",
+		.kind = HP_FUNCTIONS_EDGES,
+		.unknown_id = "Function with id %u not found",
+		.render = hp_functions_edges_render,
+	},
+	{
+		.path = "/functions_timing/{id}/slowest",
+		.kind = HP_FUNCTIONS_SLOWEST,
+		.unknown_id = "Function with id %u not found",
+		.render = hp_functions_slowest_render,
+	},
+	{
+		.path = "/functions_timing/in_flight",
+		.kind = HP_FUNCTIONS_IN_FLIGHT,
+		.render = hp_functions_in_flight_render,
 	},
 };
 

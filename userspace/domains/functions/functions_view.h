@@ -4,15 +4,23 @@
 
 #include "engine/domain.h"
 
+struct hp_functions_edges;
+struct hp_functions_flight;
+struct hp_functions_heatmap;
 struct hp_functions_model;
 struct hp_functions_probe;
+struct hp_functions_slowest;
 
 enum {
 	HP_FUNCTIONS_LIST,
 	HP_FUNCTIONS_LOGS,
+	HP_FUNCTIONS_HEATMAP,
+	HP_FUNCTIONS_EDGES,
+	HP_FUNCTIONS_SLOWEST,
+	HP_FUNCTIONS_IN_FLIGHT,
 	HP_FUNCTIONS_GOVERNOR,
 	HP_FUNCTIONS_VISIBILITY,
-	HP_FUNCTIONS_NVIEWS
+	HP_FUNCTIONS_NVIEWS,
 };
 
 /* What the snapshots are taken from, on the engine thread. */
@@ -20,6 +28,10 @@ struct hp_functions_source {
 	struct hp_engine *engine;
 	struct hp_functions_model *model;
 	struct hp_functions_probe *probe;
+	struct hp_functions_heatmap *heatmap;
+	struct hp_functions_edges *edges;
+	struct hp_functions_slowest *slowest;
+	struct hp_functions_flight *flight;
 };
 
 int hp_functions_list_snapshot(const struct hp_functions_source *source,

@@ -1,0 +1,79 @@
+#include "domains/functions/functions_slowest_view.h"
+
+#include <errno.h>
+
+#include "domains/functions/functions_head.h"
+#include "domains/functions/functions_rows.h"
+#include "domains/functions/functions_slowest.h"
+#include "domains/functions/functions_view.h"
+#include "engine/engine.h"
+#include "format/json.h"
+#include "probe/registry.h"
+
+struct slowest {
+	struct hp_snapshot base;
+	struct hp_function_row row;
+	size_t n;
+	struct hp_slow_call calls[HP_FUNCTION_SLOWEST];
+	const char *callers[HP_FUNCTION_SLOWEST]; /* the registry's, NULL = none or unknown */
+};
+
+static void slowest_free(struct hp_snapshot *snapshot)
+{
+	free(snapshot);
+}
+
+int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint32_t id,
+				  struct hp_snapshot **ret_snapshot)
+{
+	struct hp_function_row row;
+	struct slowest *slowest;
+	int r = hp_functions_row(source, id, &row);
+
+	if (r < 0)
+		return r;
+	slowest = calloc(1, sizeof(*slowest));
+	if (!slowest)
+		return -ENOMEM;
+	hp_snapshot_init(&slowest->base, slowest_free, hp_engine_start_ns(source->engine));
+	slowest->row = row;
+	slowest->n =
+		hp_functions_slowest_read(source->slowest, id, slowest->calls, HP_FUNCTION_SLOWEST);
+	for (size_t i = 0; i < slowest->n; i++) {
+		if (slowest->calls[i].parent)
+			slowest->callers[i] = hp_registry_name(hp_engine_registry(source->engine),
+							       slowest->calls[i].parent);
+	}
+	*ret_snapshot = &slowest->base;
+	return 0;
+}
+
+static uint64_t since(uint64_t ns, uint64_t start_ns)
+{
+	return ns > start_ns ? ns - start_ns : 0;
+}
+
+int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_settings *settings,
+				bool raw, struct hp_json *json)
+{
+	const struct slowest *slowest = (const struct slowest *)base;
+
+	hp_json_begin_object(json, NULL);
+	hp_functions_render_head(json, &slowest->row);
+	hp_json_begin_array(json, "slowest");
+	for (size_t i = 0; i < slowest->n; i++) {
+		const struct hp_slow_call *call = &slowest->calls[i];
+
+		hp_json_begin_object(json, NULL);
+		hp_json_u64(json, "duration_ns", call->duration_ns);
+		hp_json_u64(json, "end_ns", since(call->end_ns, base->start_ns));
+		hp_json_u64(json, "ago_ns", since(base->now_ns, call->end_ns));
+		hp_json_u64(json, "thread_id", call->tid);
+		hp_json_u64(json, "caller_id", call->parent);
+		hp_json_str(json, "caller", slowest->callers[i]);
+		hp_json_end(json);
+	}
+	hp_json_end(json);
+	hp_json_end(json);
+	return 0;
+}
