@@ -68,7 +68,13 @@ struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *
 int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functions_drop **ret_drops,
 			     size_t *ret_ndrops)
 {
-	return -ENOMEM;
+	struct hp_functions_drop *drops = calloc(1, sizeof(*drops));
+
+	assert_non_null(drops);
+	*drops = (struct hp_functions_drop){.entity = 3, .reason = "too dear"};
+	*ret_drops = drops;
+	*ret_ndrops = 1;
+	return 0;
 }
 
 size_t hp_functions_probe_skips(struct hp_functions_probe *probe, struct hp_functions_skip *buf,
@@ -199,9 +205,16 @@ static void test_head(void **state)
 	assert_number(body, "records", 3);
 	assert_number(body, "lost_records", 1);
 	assert_text(body, "note", "3 of 4 calls have a record");
+	assert_null(member(body, "dropped"));
 	cJSON_Delete(body);
 	body = slowest_of(3);
 	assert_null(member(body, "note"));
+	assert_text(body, "dropped", "too dear");
+	cJSON_Delete(body);
+	cells[3] = (struct hp_cell){.hits = 32, .sampled_hits = 32, .timed = 3, .est_n = 48};
+	body = slowest_of(3);
+	assert_number(body, "calls", 32);
+	assert_text(body, "note", "3 of 32 calls have a record; others were passed over at random");
 	cJSON_Delete(body);
 	body = slowest_of(4);
 	assert_text(body, "note", "entries are counted, calls are not timed: no records");
@@ -209,7 +222,7 @@ static void test_head(void **state)
 	cJSON_Delete(body);
 }
 
-/* 1 ms lies in 917,504 ... 1,048,576 ns, 6 ms in 5,242,880 ... 6,291,456 ns: 12 buckets from the first to the last. */
+/* 1 ms lies in 917,504 ... 1,048,576 ns, 6 ms in 5,242,880 ... 6,291,456 ns: 11 buckets from the first to the last. */
 static void test_heatmap(void **state)
 {
 	const cJSON *slot, *counts;

@@ -23,7 +23,7 @@ struct side {
 
 struct edges {
 	struct hp_snapshot base;
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	struct side callers, callees;
 	uint64_t records, total_ns; /* of the calls that have a caller edge */
 	uint64_t left_out;
@@ -66,9 +66,9 @@ static int fill(const struct hp_functions_source *source, uint32_t id, bool call
 int hp_functions_edges_snapshot(const struct hp_functions_source *source, uint32_t id,
 				struct hp_snapshot **ret_snapshot)
 {
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	struct edges *edges;
-	int r = hp_functions_row(source, id, &row);
+	int r = hp_functions_head_take(source, id, &head);
 
 	if (r < 0)
 		return r;
@@ -76,7 +76,7 @@ int hp_functions_edges_snapshot(const struct hp_functions_source *source, uint32
 	if (!edges)
 		return -ENOMEM;
 	hp_snapshot_init(&edges->base, edges_free, hp_engine_start_ns(source->engine));
-	edges->row = row;
+	edges->head = head;
 	edges->left_out = hp_functions_edges_left_out(source->edges);
 	r = fill(source, id, true, &edges->callers);
 	if (r == 0)
@@ -120,7 +120,7 @@ int hp_functions_edges_render(const struct hp_snapshot *base, const struct hp_se
 	const struct edges *edges = (const struct edges *)base;
 
 	hp_json_begin_object(json, NULL);
-	hp_functions_render_head(json, &edges->row);
+	hp_functions_head_render(json, &edges->head);
 	hp_json_u64(json, "edge_records", edges->records);
 	hp_json_u64(json, "edge_total_ns", edges->total_ns);
 	hp_json_u64(json, "left_out_records_all_functions", edges->left_out);

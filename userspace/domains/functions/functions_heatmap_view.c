@@ -4,14 +4,13 @@
 
 #include "domains/functions/functions_head.h"
 #include "domains/functions/functions_heatmap.h"
-#include "domains/functions/functions_rows.h"
 #include "domains/functions/functions_view.h"
 #include "engine/engine.h"
 #include "format/json.h"
 
 struct heatmap {
 	struct hp_snapshot base;
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	size_t ncolumns;
 	struct hp_heatmap_column columns[HP_HEATMAP_SLOTS];
 };
@@ -24,9 +23,9 @@ static void heatmap_free(struct hp_snapshot *snapshot)
 int hp_functions_heatmap_snapshot(const struct hp_functions_source *source, uint32_t id,
 				  struct hp_snapshot **ret_snapshot)
 {
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	struct heatmap *heatmap;
-	int r = hp_functions_row(source, id, &row);
+	int r = hp_functions_head_take(source, id, &head);
 
 	if (r < 0)
 		return r;
@@ -34,7 +33,7 @@ int hp_functions_heatmap_snapshot(const struct hp_functions_source *source, uint
 	if (!heatmap)
 		return -ENOMEM;
 	hp_snapshot_init(&heatmap->base, heatmap_free, hp_engine_start_ns(source->engine));
-	heatmap->row = row;
+	heatmap->head = head;
 	heatmap->ncolumns = hp_functions_heatmap_read(source->heatmap, id, heatmap->base.now_ns,
 						      heatmap->columns);
 	*ret_snapshot = &heatmap->base;
@@ -66,7 +65,7 @@ int hp_functions_heatmap_render(const struct hp_snapshot *base, const struct hp_
 
 	find_range(heatmap, &first, &end);
 	hp_json_begin_object(json, NULL);
-	hp_functions_render_head(json, &heatmap->row);
+	hp_functions_head_render(json, &heatmap->head);
 	hp_json_u64(json, "slot_ns", HP_HEATMAP_SLOT_NS);
 	hp_json_begin_array(json, "bounds_ns");
 	for (unsigned k = first; end && k <= end; k++)

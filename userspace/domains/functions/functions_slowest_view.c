@@ -3,7 +3,6 @@
 #include <errno.h>
 
 #include "domains/functions/functions_head.h"
-#include "domains/functions/functions_rows.h"
 #include "domains/functions/functions_slowest.h"
 #include "domains/functions/functions_view.h"
 #include "engine/engine.h"
@@ -12,7 +11,7 @@
 
 struct slowest {
 	struct hp_snapshot base;
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	size_t n;
 	struct hp_slow_call calls[HP_FUNCTION_SLOWEST];
 	const char *callers[HP_FUNCTION_SLOWEST]; /* the registry's, NULL = none or unknown */
@@ -26,9 +25,9 @@ static void slowest_free(struct hp_snapshot *snapshot)
 int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint32_t id,
 				  struct hp_snapshot **ret_snapshot)
 {
-	struct hp_function_row row;
+	struct hp_functions_head head;
 	struct slowest *slowest;
-	int r = hp_functions_row(source, id, &row);
+	int r = hp_functions_head_take(source, id, &head);
 
 	if (r < 0)
 		return r;
@@ -36,7 +35,7 @@ int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint
 	if (!slowest)
 		return -ENOMEM;
 	hp_snapshot_init(&slowest->base, slowest_free, hp_engine_start_ns(source->engine));
-	slowest->row = row;
+	slowest->head = head;
 	slowest->n =
 		hp_functions_slowest_read(source->slowest, id, slowest->calls, HP_FUNCTION_SLOWEST);
 	for (size_t i = 0; i < slowest->n; i++) {
@@ -59,7 +58,7 @@ int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_
 	const struct slowest *slowest = (const struct slowest *)base;
 
 	hp_json_begin_object(json, NULL);
-	hp_functions_render_head(json, &slowest->row);
+	hp_functions_head_render(json, &slowest->head);
 	hp_json_begin_array(json, "slowest");
 	for (size_t i = 0; i < slowest->n; i++) {
 		const struct hp_slow_call *call = &slowest->calls[i];
