@@ -53,8 +53,6 @@ static void child(const struct order *order, const int fds[MAX_FDS])
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	close(SERVER_FD); /* else what the bytes made of us could answer in the server's name */
-	/* What is read can wait for the target, which may need every CPU. */
-	setpriority(PRIO_PROCESS, 0, 10);
 	limit(RLIMIT_CPU, order->limits.seconds);
 	limit(RLIMIT_FSIZE, order->limits.output_bytes);
 #ifndef __SANITIZE_ADDRESS__
