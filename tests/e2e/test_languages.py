@@ -73,7 +73,22 @@ def stripped():
     fixture.finish()
 
 
+def through_c():
+    """Exceptions of a C++ program through a C library that calls back: no return probes there either (trap:U7)."""
+    fixture = Fixture("cxxsort", 3000)
+    daemon = attach(fixture, "--exact", "libc.so.6:*qsort*", "--domains", "functions")
+    counted = fixture.run()
+    equal(counted["caught"], counted["rounds"] // 3, "exceptions that arrived")
+    daemon.settled()
+    entries = sum(int(entry.get("entries", entry["calls"])) for name, entry in daemon.functions().items()
+                  if name.split(":")[-1] in ("qsort", "__qsort_r", "qsort_r"))
+    within(entries, counted["rounds"], 2 * counted["rounds"], f"entries of qsort in {daemon.functions()}")
+    daemon.stop()
+    fixture.finish()
+
+
 def main():
+    through_c()
     static()
     stripped()
     cxx("cxx")

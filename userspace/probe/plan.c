@@ -98,6 +98,22 @@ static int preflight(const struct hp_plan_input *input, struct hp_preflight_repo
 	return 0;
 }
 
+/* trap:U7: a C++ comparison function that throws does so through qsort() of a C library. */
+static bool exe_unwinds(const struct hp_plan_input *input)
+{
+	size_t nimages;
+	const struct hp_image *images = hp_target_images(input->target, &nimages);
+
+	for (size_t i = 0; i < nimages; i++) {
+		struct hp_module *module = NULL;
+
+		if (images[i].is_exe &&
+		    hp_modcache_get(input->modules, input->target, &images[i], &module, NULL) == 0)
+			return hp_module_traits(module) & HP_MODULE_UNWINDS;
+	}
+	return false;
+}
+
 static bool is_planned(const struct hp_plan *plan, const struct hp_image *image)
 {
 	hp_vec_each(planned, &plan->images) {
@@ -156,6 +172,7 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 	if (!plan || !matched_functions || !matched_exact)
 		return -ENOMEM;
 	r = preflight(input, &plan->preflight, err);
+	plan->exe_unwinds = exe_unwinds(input);
 	if (r == 0)
 		r = scan_images(&seed, err);
 	if (r == 0)

@@ -54,6 +54,7 @@ struct hp_plan {
 	HP_VEC(struct hp_plan_image) images;
 	HP_VEC(uint64_t) exits; /* file offsets */
 	struct hp_preflight_report preflight;
+	bool exe_unwinds; /* the executable throws: its exceptions may pass through any library that calls back */
 	uint32_t skipped;
 	uint32_t max_entity; /* highest entity id in functions */
 	unsigned extra_refs; /* beside the first owner's */

@@ -91,7 +91,8 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	 * trap:T10: who has no name may be setjmp or switch stacks, and its program fibers, which are known by
 	 * name only; a return probe would harm them, breakpoints on instructions do not.
 	 */
-	if (!function->nameless && !(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
+	if (!function->nameless && !scan->plan->exe_unwinds &&
+	    !(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
 		function->mode = HP_MODE_RETURN;
 		return 0;
 	}
