@@ -16,7 +16,7 @@
 
 static int read_copy(const char *data, size_t size, struct hp_debuglink *link)
 {
-	HP_AUTO_FREE char *copy = malloc(size ? size : 1);
+	HP_AUTO_FREE char *copy = calloc(size ? size : 1, 1);
 
 	memcpy(copy, data, size);
 	return hp_debuglink_read(copy, size, link);

@@ -237,7 +237,7 @@ static void test_deleted_executable(void **state)
 	const struct hp_image *image;
 	char path[64], command[256], name[80];
 	HP_AUTO_FD int fd = -1;
-	struct child child;
+	struct child child = {.pid = -1, .in = -1, .out = -1};
 	struct stat file;
 
 	temporary_path(path, sizeof(path), "program");
@@ -308,7 +308,7 @@ static void test_no_bias(void **state)
 	HP_AUTO(hp_module) struct hp_module *module = NULL;
 	const struct hp_image *images;
 	HP_AUTO_FD int fd = -1;
-	struct child child;
+	struct child child = {.pid = -1, .in = -1, .out = -1};
 	size_t n = 0;
 
 	if (geteuid() != 0 || !child_start(&child, STATIC)) {
