@@ -12,7 +12,7 @@ def cxx(program):
     counted = fixture.run()
     equal(counted["wrong"], 0, f"wrong results of {program}, whose exceptions pass probed frames")
     equal(counted["destroyed"], 2 * counted["rounds"], "destructors that ran")
-    losses = daemon.settled()["losses"]
+    daemon.settled()
     entries = daemon.functions()
     got = {name: entry["calls"] for name, entry in entries.items()}
 
@@ -20,13 +20,9 @@ def cxx(program):
         return sum(n for name, n in got.items() if name.startswith(prefix))
     equal(calls("shop::price"), counted["price_int"] + counted["price_string"], f"calls of shop::price in {got}")
     equal(calls("shop::Basket"), counted["add"], f"calls of shop::Basket<T>::add in {got}")
-    # The unwinder needs the real return addresses back, so a call that is live then may lose its return probe: the
-    # entry must say so and the loss be counted (trap:U7).
+    # It catches what passes through the others, which are timed by their exits (trap:U7): its own calls all return.
     attempt = next(entry for name, entry in entries.items() if name.startswith("shop::attempt"))
-    within(attempt["calls"], counted["rounds"] - counted["caught"], counted["rounds"], "calls of shop::attempt, which catches")
-    equal(int(attempt.get("entries", attempt["calls"])), counted["rounds"], "entries of shop::attempt")
-    if attempt["calls"] < counted["rounds"]:
-        expect(losses["returns_given_up"] >= counted["rounds"] - attempt["calls"], f"returns were lost quietly: {losses}")
+    equal(attempt["calls"], counted["rounds"], "calls of shop::attempt, which catches")
     # A call that ends by an exception does not return.
     finished = counted["check"] - counted["caught"]
     equal(calls("shop::detail::check"), finished, "finished calls of shop::detail::check")

@@ -1,5 +1,5 @@
 """Libraries that are loaded after attaching (trap:T11): their functions are timed by the patterns that name them, and
-one that switches stacks makes all return probes go."""
+one that switches stacks makes all return probes go, also those that a thread keeps hitting (trap:U20)."""
 import os
 import sys
 
@@ -13,7 +13,7 @@ def calls(daemon, name):
 
 def dlopened():
     fixture = Fixture("libraries", 3000, 1)
-    daemon = attach(fixture, "--exact", "libfx_*.so:*_work*", "--domains", "functions")
+    daemon = attach(fixture, "--exact", "libfx_*.so:*_work*", "--exact", "fx_hammer", "--domains", "functions")
     planned = daemon.status()["probes"]["planned"]
     fixture.send("load")
     equal(fixture.result(), {"loaded": True}, "answer to load")
@@ -49,8 +49,43 @@ def started_by_us():
     equal(daemon.wait(), 0, "exit status")
 
 
+SCRIPT = """
+import ctypes, sys
+first, second = (ctypes.CDLL(path).plug_work for path in sys.argv[1:3])
+print('{"ready":true}', flush=True)
+sys.stdin.readline()
+for i in range(300):
+    first(i), second(i)
+print('{"each":300}', flush=True)
+sys.stdin.readline()
+"""
+
+
+def same_name():
+    """Two libraries of one name: the second is not added to the figures of the first, and said to be left out."""
+    paths = []
+    for _ in range(2):
+        paths.append(shutil.copy(os.path.join(FIXTURES, "libfx_plugin.so"), temp_dir()))
+    python = Process(["/usr/bin/python3", "-I", "-c", SCRIPT, *paths])
+    equal(python.out.get(timeout=30), '{"ready":true}', "first line of python")
+    daemon = Daemon("--pid", python.pid, "--exact", "libfx_plugin.so:plug_work", "--domains", "functions")
+    daemon.wait_ready()
+    python.child.stdin.write(b"go\n")
+    python.child.stdin.flush()
+    equal(python.out.get(timeout=30), '{"each":300}', "second line of python")
+    daemon.settled()
+    equal(calls(daemon, "plug_work"), 300, "calls of the first library's function")
+    expect(any("another library of this name" in reason for reason in daemon.get("/functions_timing")["skipped"]),
+           "nothing says that the second library was left out")
+    daemon.stop()
+    check_clean(python.pid)
+    python.close()
+    equal(python.child.returncode, 0, "exit status of python")
+
+
 def main():
     dlopened()
+    same_name()
     started_by_us()
 
 

@@ -146,7 +146,6 @@ void hp_functions_wait_attached(void *state)
 static int functions_event(void *state, const struct hp_event *event, size_t size)
 {
 	struct functions *functions = state;
-
 	const struct hp_call_event *call = (const void *)event;
 	int r = hp_functions_model_record(functions->model, event, size);
 
@@ -209,7 +208,6 @@ static void read_flight(struct functions *functions, uint64_t now_ns)
 static void functions_collect(void *state, uint64_t now_ns)
 {
 	struct functions *functions = state;
-
 	uint64_t lost = hp_core_stat(hp_engine_core(functions->engine), HP_STAT_RING_FULL);
 	uint64_t asked = functions->flight_asked_ns, read = functions->flight.read_ns;
 

@@ -135,7 +135,10 @@ void hp_functions_board_publish(struct hp_functions_board *board,
 	uint32_t skipped = 0;
 
 	pthread_mutex_lock(&board->lock);
-	count_skips(board, guard->plan);
+	/* Others wait for the lock, and reasons change only with these. */
+	if (board->skips_of != guard->plan->functions.len + guard->links.refused &&
+	    count_skips(board, guard->plan) == 0)
+		board->skips_of = guard->plan->functions.len + guard->links.refused;
 	hp_vec_each(skip, &board->skips)
 		skipped += skip->count;
 	board->budget.prices = guard->settings.prices;

@@ -23,6 +23,7 @@ struct hp_functions_board {
 	struct hp_functions_budget budget;
 	HP_VEC(struct hp_functions_drop) drops;
 	HP_VEC(struct hp_functions_skip) skips;
+	size_t skips_of; /* functions and refusals that they were counted from */
 	HP_VEC(struct hp_functions_rate) rates;
 	bool wants_plan;      /* somebody has asked for it */
 	struct hp_plan *plan; /* a copy as of the last publishing, NULL = none yet */

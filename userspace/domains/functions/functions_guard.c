@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-
 #include "probe/plan.h"
 
 static struct hp_price price_of(const struct hp_functions_guard *guard,
@@ -38,33 +37,28 @@ static int by_entity(const void *a, const void *b, void *arg)
 }
 
 /*
- * Functions of one entity (static ones that share a name) get one mode, so that the entity's calls are all
- * seen in the same way. Return probes and probes on exits agree with each other, counting with neither. What is attached
- * already cannot change: a late comer of another kind stays out.
+ * All addresses of an entity are attached together, as one generation. So what another file would add to it, a library
+ * that has the name of one already planned, stays out. In one file the plan has given the functions of a name one mode.
  */
-static void level_modes(struct hp_functions_guard *guard, size_t from)
+static void admit(struct hp_functions_guard *guard, struct hp_plan_function *function)
 {
-	struct hp_plan_function *functions = guard->plan->functions.data;
+	struct hp_guard_entity *entity;
 
-	for (size_t i = from; i < guard->plan->functions.len; i++) {
-		struct hp_guard_entity *entity = &guard->entities[functions[i].entity];
-
-		if (functions[i].reason)
-			continue;
-		if (!entity->attached && functions[i].mode > entity->mode)
-			entity->mode = functions[i].mode;
-		entity->exact |= functions[i].exact;
+	if (function->reason)
+		return;
+	if (function->entity >= guard->object->nentities) {
+		function->reason = "it was loaded later, and there is no more room for functions";
+		function->entity = HP_ENTITY_CALIBRATION;
+		return;
 	}
-	for (size_t i = from; i < guard->plan->functions.len; i++) {
-		const struct hp_guard_entity *entity = &guard->entities[functions[i].entity];
-
-		if (!entity->attached && entity->mode == HP_MODE_COUNT)
-			functions[i].mode = HP_MODE_COUNT;
-		else if (entity->attached && !functions[i].reason &&
-			 (entity->mode == HP_MODE_COUNT) != (functions[i].mode == HP_MODE_COUNT))
-			functions[i].reason =
-				"it was loaded later, and one of its name is timed otherwise";
-		functions[i].exact |= entity->exact;
+	entity = &guard->entities[function->entity];
+	if (!entity->planned) {
+		entity->planned = true;
+		entity->image = function->image;
+		entity->mode = function->mode;
+		entity->exact = function->exact;
+	} else if (entity->image != function->image) {
+		function->reason = "another library of this name is probed already";
 	}
 }
 
@@ -113,14 +107,7 @@ int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from)
 		return -ENOMEM;
 	guard->order = order;
 	for (size_t i = from; i < guard->plan->functions.len; i++) {
-		if (functions[i].entity < guard->object->nentities)
-			continue;
-		functions[i].reason =
-			"it was loaded later, and there is no more room for functions";
-		functions[i].entity = HP_ENTITY_CALIBRATION;
-	}
-	level_modes(guard, from);
-	for (size_t i = from; i < guard->plan->functions.len; i++) {
+		admit(guard, &functions[i]);
 		if (functions[i].reason)
 			continue;
 		set_price(guard, &functions[i]);
@@ -210,7 +197,7 @@ void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 		switch_off(guard, id);
 }
 
-/* Those of the @n functions that are not dropped. */
+/* Those of the @n functions that are neither attached nor dropped. */
 static int attach(struct hp_functions_guard *guard, const uint32_t *indices, size_t n)
 {
 	HP_AUTO_FREE uint32_t *wanted = calloc(n + 1, sizeof(*wanted));
@@ -222,7 +209,10 @@ static int attach(struct hp_functions_guard *guard, const uint32_t *indices, siz
 	if (!wanted)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
-		if (guard->entities[functions[indices[i]].entity].level != HP_LEVEL_DROPPED)
+		const struct hp_guard_entity *entity =
+			&guard->entities[functions[indices[i]].entity];
+
+		if (!entity->attached && entity->level != HP_LEVEL_DROPPED)
 			wanted[len++] = indices[i];
 	}
 	r = hp_functions_links_attach(&guard->links, wanted, len);

@@ -20,9 +20,10 @@ struct hp_plan;
 struct hp_guard_entity {
 	uint64_t seen;             /* hits at the start of the window */
 	uint32_t time_ns, skip_ns; /* prices of its most expensive address */
+	uint32_t image;            /* of the plan: all its addresses are there */
 	uint8_t mode;              /* enum hp_plan_mode */
 	uint8_t level;             /* enum hp_level; read by others, so atomically */
-	bool attached, exact;
+	bool planned, attached, exact;
 	bool stepped; /* a probe of it is single-stepped */
 	/* Read by others, so atomically: since when it has no probe (0: it has, or never had), and how long before. */
 	uint64_t off_since_ns, off_ns;

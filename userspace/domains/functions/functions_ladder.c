@@ -37,9 +37,8 @@ static uint64_t target_cpu_ns(int pid)
 
 static uint64_t hits_of(const struct hp_functions_guard *guard, uint32_t id)
 {
-	return hp_functions_fold(guard->object->cells, guard->object->ncpus,
-				 guard->object->nentities, id)
-		.hits;
+	return hp_functions_hits(guard->object->cells, guard->object->ncpus,
+				 guard->object->nentities, id);
 }
 
 void hp_functions_ladder_begin(struct hp_functions_ladder *ladder)
@@ -256,9 +255,10 @@ bool hp_functions_ladder_is_settled(const struct hp_functions_ladder *ladder)
 {
 	const struct hp_functions_guard *guard = ladder->guard;
 
+	if (!ladder->last_dropped || guard->entities[ladder->last_dropped].attached)
+		return true; /* or tried again since */
 	hp_vec_each(function, &guard->plan->functions) {
-		if (ladder->last_dropped && function->entity == ladder->last_dropped &&
-		    !function->reason)
+		if (function->entity == ladder->last_dropped && !function->reason)
 			return hp_attach_is_bare(guard->settings.pid, function);
 	}
 	return true;

@@ -163,3 +163,13 @@ struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, ui
 	}
 	return sum;
 }
+
+uint64_t hp_functions_hits(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,
+			   uint32_t entity)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
+		sum += load(&cells[(size_t)cpu * nentities + entity].hits);
+	return sum;
+}

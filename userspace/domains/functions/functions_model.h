@@ -39,3 +39,6 @@ size_t hp_functions_model_logs(const struct hp_functions_model *model, uint32_t 
 /* Adds up the rows of all CPUs for @entity: @cells is CPU-major, @nentities wide. */
 struct hp_cell hp_functions_fold(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,
 				 uint32_t entity);
+/* The hits alone, for who asks about all functions often. */
+uint64_t hp_functions_hits(const struct hp_cell *cells, uint32_t ncpus, uint32_t nentities,
+			   uint32_t entity);

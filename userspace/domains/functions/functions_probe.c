@@ -274,7 +274,8 @@ void hp_functions_probe_wait_attached(struct hp_functions_probe *probe)
 void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns)
 {
 	pthread_mutex_lock(&probe->board.lock);
-	if (probe->board.totals.cells && !probe->board.stopping)
+	/* Not once it has let go: detaching needs the programs at rest (trap:U20). */
+	if (probe->board.totals.cells && !probe->board.stopping && !probe->board.failed.code)
 		hp_functions_guard_beat(&probe->guard, now_ns + ALIVE_NS);
 	pthread_mutex_unlock(&probe->board.lock);
 }
