@@ -327,6 +327,28 @@ static void test_print(void **state)
 	assert_non_null(strstr(text, "66.67 s"));
 	assert_non_null(strstr(text, "200.00%"));
 	assert_true(strstr(text, "orderd::main") < strstr(text, "libfoo.so.1"));
+	assert_null(strstr(text, "~"));
+	assert_null(strstr(text, "not probed"));
+}
+
+/* A figure that is an estimate, or that misses calls, is marked, and the mark explained. */
+static void test_print_marks(void **state)
+{
+	struct hp_functions_list list = list_of(3);
+	HP_AUTO_FREE char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	list.rows[0].timed = 1;
+	list.rows[1].unprobed_ns = SECOND;
+	assert_int_equal(hp_functions_print(&list.base, &settings, out, 120, false), 0);
+	fclose(out);
+	list.rows[0].timed = 3;
+	list.rows[1].unprobed_ns = 0;
+	assert_non_null(strstr(text, "~200.00 s"));
+	assert_non_null(strstr(text, " 4*"));
+	assert_non_null(strstr(text, "~ estimated"));
+	assert_non_null(strstr(text, "* was not probed"));
 }
 
 int main(void)
@@ -343,6 +365,7 @@ int main(void)
 		cmocka_unit_test(test_no_data),
 		cmocka_unit_test(test_logs),
 		cmocka_unit_test(test_print),
+		cmocka_unit_test(test_print_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

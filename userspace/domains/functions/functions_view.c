@@ -45,6 +45,11 @@ static void add_times(struct hp_json *json, const struct hp_functions_list *list
 	hp_json_str(json, "longest_in_flight_at", row->longest);
 }
 
+static bool is_estimated(const struct hp_function_row *row)
+{
+	return !row->counted && row->timed < row->calls;
+}
+
 /* What an estimated row says of itself. */
 static const char *sampling(char *buf, size_t size, const struct hp_function_row *row)
 {
@@ -64,7 +69,7 @@ static void add_notes(struct hp_json *json, const struct hp_function_row *row)
 
 	if (row->counted)
 		hp_json_str(json, "sampling", "entries counted, calls not timed");
-	else if (row->timed < row->calls)
+	else if (is_estimated(row))
 		hp_json_str(json, "sampling", sampling(text, sizeof(text), row));
 	if (!row->counted && row->entries != row->calls) {
 		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->entries);
@@ -298,6 +303,49 @@ static void print_dropped(const struct hp_functions_list *list, FILE *out, unsig
 				  list->skips[i].reason);
 }
 
+static void add_cells(struct hp_table *table, const struct hp_functions_list *list, size_t i,
+		      const struct hp_settings *settings, uint64_t elapsed)
+{
+	const struct hp_function_row *row = &list->rows[i];
+	const uint64_t *percentiles = list->percentiles + i * settings->npercentiles;
+	char text[HP_UNITS_MAX], marked[HP_UNITS_MAX + 2];
+
+	hp_table_cell(table, row->name);
+	snprintf(marked, sizeof(marked), "%llu%s", (unsigned long long)row->calls,
+		 row->unprobed_ns ? "*" : "");
+	hp_table_cell(table, marked);
+	if (row->counted) {
+		for (unsigned k = 0; k < settings->npercentiles + 3; k++)
+			hp_table_cell(table, "-");
+		return;
+	}
+	hp_table_cell(table, hp_units_duration(text, sizeof(text), row->total_ns / row->calls));
+	for (unsigned k = 0; k < settings->npercentiles; k++)
+		hp_table_cell(table, hp_units_duration(text, sizeof(text), percentiles[k]));
+	snprintf(marked, sizeof(marked), "%s%s", is_estimated(row) ? "~" : "",
+		 hp_units_duration(text, sizeof(text), row->total_ns));
+	hp_table_cell(table, marked);
+	hp_table_cell(table, hp_units_percent(text, sizeof(text), row->total_ns, elapsed));
+}
+
+/* What the marks in the table mean, as far as there are any. */
+static void print_marks(const struct hp_functions_list *list, size_t shown, FILE *out,
+			unsigned width)
+{
+	bool estimated = false, unprobed = false;
+
+	for (size_t i = 0; i < shown; i++) {
+		estimated |= is_estimated(&list->rows[i]);
+		unprobed |= list->rows[i].unprobed_ns > 0;
+	}
+	if (estimated)
+		hp_terminal_print(out, width, 4,
+				  "  ~ estimated: one call in 16 was timed for a while");
+	if (unprobed)
+		hp_terminal_print(out, width, 4,
+				  "  * was not probed all the time: calls are missing");
+}
+
 int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings *settings,
 		       FILE *out, unsigned width, bool colour)
 {
@@ -320,26 +368,12 @@ int hp_functions_print(const struct hp_snapshot *base, const struct hp_settings 
 	}
 	hp_table_column(table, "total", HP_TABLE_RIGHT);
 	hp_table_column(table, "% total", HP_TABLE_RIGHT);
-	for (size_t i = 0; i < shown; i++) {
-		const struct hp_function_row *row = &list->rows[i];
-
-		hp_table_cell(table, row->name);
-		snprintf(text, sizeof(text), "%llu", (unsigned long long)row->calls);
-		hp_table_cell(table, text);
-		hp_table_cell(table, row->counted ? "-"
-						  : hp_units_duration(text, sizeof(text),
-								      row->total_ns / row->calls));
-		for (unsigned k = 0; k < settings->npercentiles; k++)
-			hp_table_cell(table,
-				      hp_units_duration(
-					      text, sizeof(text),
-					      list->percentiles[i * settings->npercentiles + k]));
-		hp_table_cell(table, hp_units_duration(text, sizeof(text), row->total_ns));
-		hp_table_cell(table, hp_units_percent(text, sizeof(text), row->total_ns, elapsed));
-	}
+	for (size_t i = 0; i < shown; i++)
+		add_cells(table, list, i, settings, elapsed);
 	snprintf(title, sizeof(title), "functions_timing: %zu of %zu functions, %s", shown,
 		 list->nrows, hp_units_duration(text, sizeof(text), elapsed));
 	r = hp_table_print(table, out, title, width, colour);
+	print_marks(list, shown, out, width);
 	print_dropped(list, out, width);
 	return r;
 }
