@@ -362,7 +362,25 @@ int hp_function_session(struct pt_regs *ctx)
 	return 0;
 }
 
-/* Entry half of the pairs: with hp_function_return without sessions, with hp_function_exit. */
+/* Entry half of a pair with hp_function_return, where the kernel has no sessions. */
+SEC("uprobe")
+int hp_function_paired(struct pt_regs *ctx)
+{
+	__u64 cookie = bpf_get_attach_cookie(ctx);
+
+	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
+	if (!hit(cookie))
+		return 0;
+	if (too_deep())
+		hp_count(HP_STAT_RETURN_TOO_DEEP);
+	else if (interrupts_from_above(ctx->sp))
+		hp_count(HP_STAT_SIGNAL_STACK);
+	else
+		enter(ctx->sp, cookie);
+	return 0;
+}
+
+/* Entry half of a pair with hp_function_exit. */
 SEC("uprobe")
 int hp_function_entry(struct pt_regs *ctx)
 {

@@ -54,11 +54,13 @@ static inline void fire_entry(struct caller *caller, struct call *call)
 	struct pt_regs regs = regs_of(call, call->sp);
 
 	host.current = caller->thread;
+	caller->thread->utask.depth = (unsigned)caller->depth;
 	if (call->ending == SESSION) {
 		host.session_return = false;
 		host.session_cookie = &call->cookie;
-		caller->thread->utask.depth = (unsigned)caller->depth;
 		call->asked = hp_function_session(&regs) == 0;
+	} else if (call->ending == RETURN_PROBE) {
+		hp_function_paired(&regs);
 	} else {
 		hp_function_entry(&regs);
 	}

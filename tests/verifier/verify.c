@@ -39,6 +39,7 @@ static const struct {
 	{"hp_thread_gone", 1000, 0},
 	{"hp_function_session", 12000, HP_ATTACH_UPROBE_SESSION},
 	{"hp_function_entry", 12000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_function_paired", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_return", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_exit", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_count", 1000, HP_ATTACH_UPROBE_MULTI},

@@ -28,6 +28,7 @@
 #include "probe/kfeat.h"
 #include "probe/plan.h"
 #include "probe/plan_print.h"
+#include "probe/quota.h"
 #include "probe/registry.h"
 #include "target/modcache.h"
 #include "target/select.h"
@@ -174,6 +175,7 @@ static int print_plan(struct run *run)
 			.functions = run->functions,
 			.exclude = run->exclude,
 			.exact = run->exact,
+			.max_probes = hp_quota_of_kernel(),
 		};
 
 		r = run->options->command == HP_COMMAND_EXPLAIN

@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "hotpathd/abi/functions.h"
 #include "probe/bpfsys.h"
+#include "probe/pages.h"
+#include "probe/perflinks.h"
 #include "probe/plan.h"
 
 #define KERNEL_ENOTSUPP 524 /* internal errno that arch_uprobe_analyze_insn() lets out */
@@ -45,25 +47,6 @@ static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
 		vectors->cookies[i] = HP_COOKIE(function->entity, partition->generation);
 	}
 	return 0;
-}
-
-/*
- * trap:U16: the kernel reads a page that it is about to patch; one that is not cached makes ext4 warn about
- * the read (seen). Planning read them all, but the cache may have let go of some since.
- */
-static void cache_pages(const char *path, const struct vectors *vectors, size_t len)
-{
-	HP_AUTO_FD int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t last = UINT64_MAX;
-	char byte;
-
-	for (size_t i = 0; fd >= 0 && i < len; i++) {
-		uint64_t page = vectors->offsets[i] >> 12;
-
-		if (page != last && pread(fd, &byte, 1, (off_t)vectors->offsets[i]) != 1)
-			return; /* attaching will tell what is wrong */
-		last = page;
-	}
 }
 
 /* Entry link, and before it the link that sees the end: an end without an entry is ignored. */
@@ -120,7 +103,7 @@ static int open_exits(const struct hp_attach_programs *programs, const struct hp
 				HP_COOKIE(function->entity, partition->generation);
 		}
 	}
-	cache_pages(entry->path, &vectors, exits.len);
+	hp_pages_cache(entry->path, vectors.offsets, exits.len);
 	return open_pair(entry, programs->entry_fd, &exits, programs->exit_fd, fds);
 }
 
@@ -149,7 +132,7 @@ static int open_range(const struct hp_attach_programs *programs, int pid,
 	if (programs->session_fd >= 0)
 		return open_single(&multi, HP_ATTACH_UPROBE_SESSION, programs->session_fd, fds);
 	ret.ret = 1;
-	return open_pair(&multi, programs->entry_fd, &ret, programs->return_fd, fds);
+	return open_pair(&multi, programs->paired_fd, &ret, programs->return_fd, fds);
 }
 
 static void close_fds(int fds[2])
@@ -161,7 +144,7 @@ static void close_fds(int fds[2])
 	}
 }
 
-static bool is_refusal(int code)
+bool hp_attach_is_refusal(int code)
 {
 	return code == -KERNEL_ENOTSUPP || code == -EINVAL || code == -EIO || code == -EOPNOTSUPP ||
 	       code == -ENOEXEC;
@@ -176,7 +159,7 @@ static int find_refused(const struct hp_attach_programs *programs, int pid, stru
 	int r = open_range(programs, pid, plan, partition, vectors, from, len, fds);
 
 	close_fds(fds);
-	if (r == 0 || !is_refusal(r))
+	if (r == 0 || !hp_attach_is_refusal(r))
 		return r;
 	if (len == 1) {
 		plan->functions.data[partition->indices[from]].reason =
@@ -202,6 +185,16 @@ static void drop_refused(struct hp_partition *partition, const struct hp_plan *p
 	partition->len = kept;
 }
 
+static int open_perf(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
+		     struct hp_partition *partition, size_t *ret_refused)
+{
+	int r = hp_perf_links_open(programs, pid, plan, partition, &partition->perf, ret_refused);
+
+	if (r == 0 && *ret_refused)
+		drop_refused(partition, plan);
+	return r;
+}
+
 int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
 		   struct hp_partition *partition, size_t *ret_refused)
 {
@@ -216,10 +209,12 @@ int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp
 	r = vectors_fill(&vectors, plan, partition);
 	if (r < 0)
 		return r;
-	cache_pages(plan->images.data[plan->functions.data[partition->indices[0]].image].path,
-		    &vectors, partition->len);
+	hp_pages_cache(plan->images.data[plan->functions.data[partition->indices[0]].image].path,
+		       vectors.offsets, partition->len);
+	if (programs->perf)
+		return open_perf(programs, pid, plan, partition, ret_refused);
 	r = open_range(programs, pid, plan, partition, &vectors, 0, partition->len, partition->fds);
-	if (is_refusal(r)) {
+	if (hp_attach_is_refusal(r)) {
 		r = find_refused(programs, pid, plan, partition, &vectors, 0, partition->len,
 				 &refused);
 		if (r < 0)
@@ -246,6 +241,19 @@ int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp
 void hp_attach_close(struct hp_partition *partition)
 {
 	close_fds(partition->fds);
+	hp_perf_links_free(HP_TAKE_PTR(partition->perf));
+}
+
+void hp_attach_close_all(struct hp_partition *partitions, size_t n)
+{
+	HP_AUTO_FREE struct hp_perf_links **sets = calloc(n + 1, sizeof(*sets));
+
+	for (size_t i = 0; sets && i < n; i++)
+		sets[i] = HP_TAKE_PTR(partitions[i].perf);
+	if (sets)
+		hp_perf_links_free_all(sets, n);
+	for (size_t i = 0; i < n; i++)
+		hp_attach_close(&partitions[i]);
 }
 
 void hp_partition_free(struct hp_partition *partition)

@@ -6,20 +6,23 @@
 
 #include "base/cleanup.h"
 
+struct hp_perf_links;
 struct hp_plan;
 struct hp_plan_function;
 
 /*
- * Puts planned functions under probes: one uprobe_multi link per call (two without sessions). Blocks for
- * milliseconds (grace periods), so never on the engine thread. A link goes away with its descriptor,
- * also when the daemon is killed.
+ * Puts planned functions under probes: one uprobe_multi link per call (two without sessions), or perf events one by one
+ * where the kernel has no such links. Blocks for milliseconds (grace periods), with perf events for seconds, so never on
+ * the engine thread. A link goes away with its descriptor, also when the daemon is killed.
  */
 struct hp_attach_programs {
-	int session_fd; /* entry and return; -1: the kernel has no sessions, use entry and return */
-	int entry_fd;
-	int return_fd; /* -1 with sessions */
+	int session_fd; /* entry and return; -1: the kernel has no sessions, use paired and return */
+	int paired_fd;  /* entry whose end return_fd sees; -1 with sessions */
+	int return_fd;
+	int entry_fd; /* entry whose end exit_fd sees */
 	int exit_fd;
 	int count_fd;
+	bool perf; /* no uprobe_multi: the programs are loaded for perf events */
 };
 
 /* One partition: functions whose links are opened and closed together. */
@@ -27,7 +30,8 @@ struct hp_partition {
 	uint32_t *indices; /* into plan->functions, all of one image and one mode */
 	size_t len;
 	uint32_t generation;
-	int fds[2]; /* links, -1 = none */
+	int fds[2];                 /* links, -1 = none */
+	struct hp_perf_links *perf; /* instead of fds, NULL = none */
 };
 
 /*
@@ -38,7 +42,9 @@ struct hp_partition {
  */
 int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
 		   struct hp_partition *partition, size_t *ret_refused);
-void hp_attach_close(struct hp_partition *partition);   /* links only */
+void hp_attach_close(struct hp_partition *partition); /* links only */
+/* The same for @n partitions: links that take long are closed side by side. */
+void hp_attach_close_all(struct hp_partition *partitions, size_t n);
 void hp_partition_free(struct hp_partition *partition); /* links and indices */
 
 /*
@@ -48,3 +54,6 @@ void hp_partition_free(struct hp_partition *partition); /* links and indices */
 int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition);
 /* Is the probed byte of @function in the target what it was? Also true if the target's memory cannot be read. */
 bool hp_attach_is_bare(int pid, const struct hp_plan_function *function);
+
+/* Is negative errno @code about one instruction (trap:U3), rather than about the target or us. */
+bool hp_attach_is_refusal(int code);

@@ -8,7 +8,11 @@
  * The bpf system call where libbpf 1.1 does not know the feature: uprobe_multi links (kernel 6.6,
  * commit 89ae89f53d20) and sessions (kernel 6.13, commit d920179b3d4842). Numbers are kernel ABI. Any thread.
  */
-enum hp_attach_type { HP_ATTACH_UPROBE_MULTI = 48, HP_ATTACH_UPROBE_SESSION = 57 };
+enum hp_attach_type {
+	HP_ATTACH_PERF_EVENT = 0, /* loaded without a type, for probe/perfsys */
+	HP_ATTACH_UPROBE_MULTI = 48,
+	HP_ATTACH_UPROBE_SESSION = 57,
+};
 
 struct hp_multi {
 	const char *path;        /* opened by the kernel in our mount namespace */

@@ -5,6 +5,7 @@
 #include <linux/magic.h>
 #include <linux/perf_event.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -17,6 +18,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "probe/bpfsys.h"
+#include "probe/perfsys.h"
 
 static bool try_btf(void)
 {
@@ -79,14 +81,15 @@ static bool try_multi(enum hp_attach_type type)
 	return prog >= 0 && hp_bpfsys_link_multi(prog, type, &multi) == -EBADF;
 }
 
+/* The variable is a test aid: a kernel of today behaves like one before 6.6. */
 static bool try_uprobe_multi(void)
 {
-	return try_multi(HP_ATTACH_UPROBE_MULTI);
+	return !getenv("HOTPATHD_NO_UPROBE_MULTI") && try_multi(HP_ATTACH_UPROBE_MULTI);
 }
 
 static bool try_uprobe_session(void)
 {
-	return try_multi(HP_ATTACH_UPROBE_SESSION);
+	return hp_kfeat_has(HP_KFEAT_UPROBE_MULTI) && try_multi(HP_ATTACH_UPROBE_SESSION);
 }
 
 static bool try_task_iter(void)
@@ -131,6 +134,7 @@ static const struct {
 	[HP_KFEAT_TASK_STORAGE] = {"task storage in uprobe programs", try_task_storage},
 	[HP_KFEAT_UPROBE_MULTI] = {"uprobe_multi links", try_uprobe_multi},
 	[HP_KFEAT_UPROBE_SESSION] = {"uprobe sessions", try_uprobe_session},
+	[HP_KFEAT_UPROBE_PERF] = {"uprobes by perf event (fallback)", hp_perfsys_has_uprobes},
 	[HP_KFEAT_TASK_ITER] = {"BPF task iterator", try_task_iter},
 	[HP_KFEAT_CPU_CLOCK] = {"perf cpu-clock sampling", try_cpu_clock},
 	[HP_KFEAT_CYCLES] = {"perf hardware cycles", try_cycles},

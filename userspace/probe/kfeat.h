@@ -16,6 +16,7 @@ enum hp_kfeat {
 	HP_KFEAT_TASK_STORAGE,   /* in uprobe programs, 5.11 and later */
 	HP_KFEAT_UPROBE_MULTI,   /* 6.6 */
 	HP_KFEAT_UPROBE_SESSION, /* 6.13 */
+	HP_KFEAT_UPROBE_PERF,    /* uprobe PMU, for kernels without uprobe_multi */
 	HP_KFEAT_TASK_ITER,      /* 5.8 */
 	HP_KFEAT_CPU_CLOCK,      /* perf_event_open(PERF_COUNT_SW_CPU_CLOCK) */
 	HP_KFEAT_CYCLES,         /* hardware cycles */

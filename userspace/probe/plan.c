@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "elf/module.h"
 #include "probe/plan_scan.h"
+#include "probe/quota.h"
 #include "target/modcache.h"
 
 static bool wants_image(const struct hp_select *select, const struct hp_image *image)
@@ -179,6 +180,8 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 		r = check_matched(input, input->functions, matched_functions, err);
 	if (r == 0)
 		r = check_matched(input, input->exact, matched_exact, err);
+	if (r == 0 && input->max_probes)
+		r = hp_quota_apply(plan, 0, input->max_probes);
 	if (r < 0)
 		return r;
 	*ret_plan = HP_TAKE_PTR(plan);
@@ -208,5 +211,7 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 	if (report.flags & ~plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
 		return hp_err_set(err, -ENOTSUP, "%s", report.lines[0]);
 	r = scan_images(&seed, err);
+	if (r == 0 && input->max_probes)
+		r = hp_quota_apply(plan, before, input->max_probes);
 	return r < 0 ? r : (int)(plan->functions.len - before);
 }

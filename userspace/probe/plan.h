@@ -67,6 +67,7 @@ struct hp_plan_input {
 	const struct hp_select *functions; /* empty: all functions of the executable */
 	const struct hp_select *exclude;
 	const struct hp_select *exact; /* added to functions, never dropped */
+	size_t max_probes;             /* 0 = no limit, see probe/quota */
 	bool starting; /* the target has not run yet: a library pattern may match later */
 };
 

@@ -17,7 +17,8 @@ struct counter {
 	int prog, map;
 };
 
-static inline struct counter counter_new(void)
+/* For links of @type. */
+static inline struct counter counter_new_for(enum hp_attach_type type)
 {
 	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY, "cells", 4, 8, MAX_ENTITY, NULL);
 	const struct bpf_insn insns[] = {
@@ -44,14 +45,18 @@ static inline struct counter counter_new(void)
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
 		{.code = BPF_JMP | BPF_EXIT},
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = (enum bpf_attach_type)HP_ATTACH_UPROBE_MULTI);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = (enum bpf_attach_type)type);
 
 	return (struct counter){
 		.map = map,
 		.prog = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "count", "GPL", insns,
 				      HP_ARRAY_SIZE(insns), &opts),
 	};
+}
+
+static inline struct counter counter_new(void)
+{
+	return counter_new_for(HP_ATTACH_UPROBE_MULTI);
 }
 
 static inline void counter_free(struct counter *counter)

@@ -1,4 +1,4 @@
-/* Links on functions of a forked child, counted by programs of our own that add up generations by entity; as root. */
+/* Links, and perf events in their place, on functions of a forked child, counted by programs of our own that add up generations by entity; as root. */
 #include "probe/attach.h"
 
 #include <errno.h>
@@ -18,97 +18,17 @@
 #include "hotpathd/abi/functions.h"
 #include "probe/kfeat.h"
 #include "probe/plan.h"
+#include "unit/probe/callee.h"
 #include "unit/probe/counter.h"
 #include "unit/probe/mapping.h"
 
-__attribute__((noipa, used)) static uint64_t traced_a(uint64_t x)
-{
-	return x + 1;
-}
-
-__attribute__((noipa, used)) static uint64_t traced_b(uint64_t x)
-{
-	return x * 3;
-}
-
-/* Two ways out; and code that begins with a prefix the kernel refuses (a nop all the same). */
-uint64_t two_exits(uint64_t x);
-uint64_t refused(uint64_t x);
-extern const char two_exits_first[], two_exits_second[];
-__asm__(".text\n"
-	"two_exits: test %rdi,%rdi\n je 1f\n mov $1,%eax\n"
-	"two_exits_first: ret\n"
-	"1: xor %eax,%eax\n"
-	"two_exits_second: ret\n"
-	"refused: .byte 0x2e, 0x90\n mov %rdi,%rax\n ret\n");
-
-enum { A, B, TWO_EXITS, REFUSED, NFUNCTIONS };
-static const void *const addresses[] = {(const void *)traced_a, (const void *)traced_b,
-					(const void *)two_exits, (const void *)refused};
-
-#define ENTITY(function) (1 + (uint32_t)(function))
-
 struct fixture {
-	pid_t pid;
-	int calls, answers; /* pipes: function to call; one byte per call done */
+	struct callee child;
 	struct counter entry, end, count;
 	struct hp_attach_programs programs;
 	struct hp_plan *plan;
 	struct hp_partition partition;
 };
-
-static void child_main(int calls, int answers)
-{
-	uint8_t function;
-
-	while (read(calls, &function, 1) == 1) {
-		uint64_t x = function == A         ? traced_a(1)
-			     : function == B       ? traced_b(1)
-			     : function == REFUSED ? refused(1)
-						   : two_exits(0) + two_exits(1);
-
-		if (x == 0 || write(answers, &function, 1) != 1)
-			break;
-	}
-	_exit(0);
-}
-
-static void call(const struct fixture *fixture, uint8_t function)
-{
-	uint8_t answer = 0xff;
-
-	assert_int_equal(write(fixture->calls, &function, 1), 1);
-	assert_int_equal(read(fixture->answers, &answer, 1), 1);
-	assert_int_equal(answer, function);
-}
-
-static void start_child(struct fixture *fixture)
-{
-	int calls[2], answers[2];
-
-	assert_int_equal(pipe(calls), 0);
-	assert_int_equal(pipe(answers), 0);
-	fixture->pid = fork();
-	if (fixture->pid == 0) {
-		close(calls[1]);
-		close(answers[0]);
-		child_main(calls[0], answers[1]);
-	}
-	close(calls[0]);
-	close(answers[1]);
-	fixture->calls = calls[1];
-	fixture->answers = answers[0];
-}
-
-static void stop_child(struct fixture *fixture)
-{
-	if (fixture->pid <= 0)
-		return;
-	close(fixture->calls);
-	close(fixture->answers);
-	waitpid(fixture->pid, NULL, 0);
-	fixture->pid = 0;
-}
 
 /* A plan by hand; the functions lie in the test's own file, at the same addresses in the child. */
 static struct hp_plan *plan_new(pid_t pid)
@@ -137,28 +57,41 @@ static struct hp_plan *plan_new(pid_t pid)
 	return plan;
 }
 
-static int setup(void **state)
+static int setup_kind(void **state, bool perf)
 {
+	const enum hp_attach_type type = perf ? HP_ATTACH_PERF_EVENT : HP_ATTACH_UPROBE_MULTI;
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
 
 	assert_non_null(fixture);
 	*state = fixture;
 	fixture->partition = (struct hp_partition){.fds = {-1, -1}};
-	if (geteuid() != 0 || !hp_kfeat_has(HP_KFEAT_UPROBE_MULTI))
+	if (geteuid() != 0 || !hp_kfeat_has(perf ? HP_KFEAT_UPROBE_PERF : HP_KFEAT_UPROBE_MULTI))
 		return 0; /* the tests say why they skip */
-	start_child(fixture);
-	fixture->entry = counter_new();
-	fixture->end = counter_new();
-	fixture->count = counter_new();
+	callee_start(&fixture->child);
+	fixture->entry = counter_new_for(type);
+	fixture->end = counter_new_for(type);
+	fixture->count = counter_new_for(type);
 	fixture->programs = (struct hp_attach_programs){
 		.session_fd = -1,
+		.paired_fd = fixture->entry.prog,
 		.entry_fd = fixture->entry.prog,
 		.return_fd = fixture->end.prog,
 		.exit_fd = fixture->end.prog,
 		.count_fd = fixture->count.prog,
+		.perf = perf,
 	};
-	fixture->plan = plan_new(fixture->pid);
+	fixture->plan = plan_new(fixture->child.pid);
 	return 0;
+}
+
+static int setup(void **state)
+{
+	return setup_kind(state, false);
+}
+
+static int setup_perf(void **state)
+{
+	return setup_kind(state, true);
 }
 
 static int teardown(void **state)
@@ -172,7 +105,7 @@ static int teardown(void **state)
 		counter_free(&fixture->count);
 	}
 	hp_plan_free(fixture->plan);
-	stop_child(fixture);
+	callee_stop(&fixture->child);
 	free(fixture);
 	return 0;
 }
@@ -183,7 +116,7 @@ static struct hp_partition *partition_of(struct fixture *fixture, const uint32_t
 	struct hp_partition *partition = &fixture->partition;
 
 	if (!fixture->plan) {
-		print_message("needs root and uprobe_multi links\n");
+		print_message("needs root, and uprobe_multi links or perf uprobes\n");
 		skip();
 	}
 	partition->indices = calloc(n, sizeof(*partition->indices));
@@ -204,10 +137,28 @@ static void open_all(struct fixture *fixture)
 {
 	size_t none = 99;
 
-	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->child.pid, fixture->plan,
 					&fixture->partition, &none),
 			 0);
 	assert_int_equal(none, 0);
+}
+
+static void assert_links(const struct fixture *fixture, int nlinks)
+{
+	const struct hp_partition *partition = &fixture->partition;
+
+	if (fixture->programs.perf)
+		nlinks = 0;
+	assert_int_equal(partition->perf != NULL, fixture->programs.perf);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(partition->fds[i] >= 0, i < nlinks);
+}
+
+static void assert_closed(const struct fixture *fixture)
+{
+	assert_null(fixture->partition.perf);
+	assert_int_equal(fixture->partition.fds[0], -1);
+	assert_int_equal(fixture->partition.fds[1], -1);
 }
 
 static void test_count(void **state)
@@ -217,19 +168,18 @@ static void test_count(void **state)
 	PARTITION(fixture, HP_MODE_COUNT, A, B);
 	fixture->partition.generation = 7;
 	open_all(fixture);
-	assert_true(fixture->partition.fds[0] >= 0);
-	assert_int_equal(fixture->partition.fds[1], -1);
+	assert_links(fixture, 1);
 	for (int i = 0; i < 100; i++)
-		call(fixture, A);
-	call(fixture, B);
+		callee_call(&fixture->child, A);
+	callee_call(&fixture->child, B);
 	traced_a(1); /* of this process: not the target */
 	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 700);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(B)), 7);
 	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 0);
 
 	hp_attach_close(&fixture->partition);
-	assert_int_equal(fixture->partition.fds[0], -1);
-	call(fixture, A);
+	assert_closed(fixture);
+	callee_call(&fixture->child, A);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 700);
 }
 
@@ -239,11 +189,10 @@ static void test_entry_and_return(void **state)
 
 	PARTITION(fixture, HP_MODE_RETURN, A, TWO_EXITS);
 	open_all(fixture);
-	assert_true(fixture->partition.fds[0] >= 0);
-	assert_true(fixture->partition.fds[1] >= 0);
+	assert_links(fixture, 2);
 	for (int i = 0; i < 20; i++)
-		call(fixture, A);
-	call(fixture, TWO_EXITS); /* two calls */
+		callee_call(&fixture->child, A);
+	callee_call(&fixture->child, TWO_EXITS); /* two calls */
 	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 20);
 	assert_int_equal(counter_read(&fixture->end, ENTITY(A)), 20);
 	assert_int_equal(counter_read(&fixture->entry, ENTITY(TWO_EXITS)), 2);
@@ -257,12 +206,12 @@ static void test_exits(void **state)
 	PARTITION(fixture, HP_MODE_EXITS, TWO_EXITS);
 	open_all(fixture);
 	for (int i = 0; i < 10; i++)
-		call(fixture, TWO_EXITS);
+		callee_call(&fixture->child, TWO_EXITS);
 	assert_int_equal(counter_read(&fixture->entry, ENTITY(TWO_EXITS)), 20);
 	assert_int_equal(counter_read(&fixture->end, ENTITY(TWO_EXITS)), 20);
 }
 
-static void test_refused_is_found_by_halving(void **state)
+static void test_refused_is_found(void **state)
 {
 	struct fixture *fixture = *state;
 	struct hp_plan_function *functions;
@@ -270,7 +219,7 @@ static void test_refused_is_found_by_halving(void **state)
 
 	PARTITION(fixture, HP_MODE_COUNT, A, REFUSED, B, TWO_EXITS);
 	functions = fixture->plan->functions.data;
-	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->child.pid, fixture->plan,
 					&fixture->partition, &refusals),
 			 0);
 	assert_int_equal(refusals, 1);
@@ -278,12 +227,13 @@ static void test_refused_is_found_by_halving(void **state)
 	for (unsigned i = 0; i < NFUNCTIONS; i++)
 		assert_int_equal(functions[i].reason != NULL, i == REFUSED);
 	for (unsigned i = 0; i < NFUNCTIONS; i++)
-		call(fixture, (uint8_t)i);
+		callee_call(&fixture->child, (uint8_t)i);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(A)), 1);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(B)), 1);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(TWO_EXITS)), 2);
 	assert_int_equal(counter_read(&fixture->count, ENTITY(REFUSED)), 0);
-	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 0);
+	assert_int_equal(hp_attach_verify(fixture->child.pid, fixture->plan, &fixture->partition),
+			 0);
 }
 
 static void test_all_refused(void **state)
@@ -292,7 +242,7 @@ static void test_all_refused(void **state)
 	size_t refusals = 0;
 
 	PARTITION(fixture, HP_MODE_RETURN, REFUSED);
-	assert_int_equal(hp_attach_open(&fixture->programs, fixture->pid, fixture->plan,
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->child.pid, fixture->plan,
 					&fixture->partition, &refusals),
 			 0);
 	assert_int_equal(refusals, 1);
@@ -309,10 +259,12 @@ static void test_verify(void **state)
 	PARTITION(fixture, HP_MODE_COUNT, A, B);
 	functions = fixture->plan->functions.data;
 	open_all(fixture);
-	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 0);
+	assert_int_equal(hp_attach_verify(fixture->child.pid, fixture->plan, &fixture->partition),
+			 0);
 	assert_null(functions[A].reason);
 	hp_attach_close(&fixture->partition);
-	assert_int_equal(hp_attach_verify(fixture->pid, fixture->plan, &fixture->partition), 2);
+	assert_int_equal(hp_attach_verify(fixture->child.pid, fixture->plan, &fixture->partition),
+			 2);
 	assert_non_null(functions[A].reason);
 	assert_non_null(functions[B].reason);
 }
@@ -377,14 +329,40 @@ static void test_dead_target(void **state)
 	/* The path must still be good, so that the pid alone is to blame. */
 	snprintf(fixture->plan->images.data[0].path, sizeof(fixture->plan->images.data[0].path),
 		 "/proc/self/exe");
-	pid = fixture->pid;
-	stop_child(fixture);
+	pid = fixture->child.pid;
+	callee_stop(&fixture->child);
 	assert_int_equal(hp_attach_open(&fixture->programs, pid, fixture->plan, &fixture->partition,
 					&refusals),
 			 -ESRCH);
 	assert_int_equal(refusals, 99);
 	assert_int_equal(fixture->partition.fds[0], -1);
 	assert_true(hp_attach_verify(pid, fixture->plan, &fixture->partition) < 0);
+}
+
+static void test_close_all(void **state)
+{
+	struct fixture *fixture = *state;
+	struct hp_partition partitions[2];
+	uint32_t index = A;
+	size_t none;
+
+	PARTITION(fixture, HP_MODE_RETURN, A);
+	open_all(fixture);
+	partitions[0] = fixture->partition;
+	partitions[1] = (struct hp_partition){&index, 1, 5, {-1, -1}, NULL};
+	assert_int_equal(hp_attach_open(&fixture->programs, fixture->child.pid, fixture->plan,
+					&partitions[1], &none),
+			 0);
+	callee_call(&fixture->child, A);
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 1 + 5);
+	hp_attach_close_all(partitions, 2);
+	fixture->partition = partitions[0];
+	assert_closed(fixture);
+	assert_null(partitions[1].perf);
+	callee_call(&fixture->child, A);
+	assert_int_equal(counter_read(&fixture->entry, ENTITY(A)), 1 + 5);
+	assert_int_equal(hp_attach_verify(fixture->child.pid, fixture->plan, &fixture->partition),
+			 1);
 }
 
 static void test_empty(void **state)
@@ -397,19 +375,30 @@ static void test_empty(void **state)
 	hp_partition_free(&empty);
 }
 
-#define WITH_CHILD(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_LINKS(test)  cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_EVENTS(test) cmocka_unit_test_setup_teardown(test, setup_perf, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_CHILD(test_count),
-		WITH_CHILD(test_entry_and_return),
-		WITH_CHILD(test_exits),
-		WITH_CHILD(test_refused_is_found_by_halving),
-		WITH_CHILD(test_all_refused),
-		WITH_CHILD(test_verify),
-		WITH_CHILD(test_pages_are_cached),
-		WITH_CHILD(test_dead_target),
+		WITH_LINKS(test_count),
+		WITH_LINKS(test_entry_and_return),
+		WITH_LINKS(test_exits),
+		WITH_LINKS(test_refused_is_found),
+		WITH_LINKS(test_all_refused),
+		WITH_LINKS(test_verify),
+		WITH_LINKS(test_pages_are_cached),
+		WITH_LINKS(test_dead_target),
+		WITH_LINKS(test_close_all),
+		WITH_EVENTS(test_count),
+		WITH_EVENTS(test_entry_and_return),
+		WITH_EVENTS(test_exits),
+		WITH_EVENTS(test_refused_is_found),
+		WITH_EVENTS(test_all_refused),
+		WITH_EVENTS(test_verify),
+		WITH_EVENTS(test_pages_are_cached),
+		WITH_EVENTS(test_dead_target),
+		WITH_EVENTS(test_close_all),
 		cmocka_unit_test(test_empty),
 	};
 

@@ -169,7 +169,7 @@ void hp_functions_board_failed(struct hp_functions_board *board, const struct hp
 
 void hp_functions_board_planned(struct hp_functions_board *board,
 				const struct hp_functions_totals *totals,
-				const struct hp_plan *plan)
+				const struct hp_plan *plan, const char *note)
 {
 	pthread_mutex_lock(&board->lock);
 	board->planned = true;
@@ -177,6 +177,8 @@ void hp_functions_board_planned(struct hp_functions_board *board,
 	if (plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
 		snprintf(board->resources.note, sizeof(board->resources.note), "%s",
 			 plan->preflight.lines[0]);
+	else if (note)
+		snprintf(board->resources.note, sizeof(board->resources.note), "%s", note);
 	pthread_cond_broadcast(&board->changed);
 	pthread_mutex_unlock(&board->lock);
 }

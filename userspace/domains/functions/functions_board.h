@@ -32,10 +32,10 @@ struct hp_functions_board {
 void hp_functions_board_init(struct hp_functions_board *board);
 void hp_functions_board_deinit(struct hp_functions_board *board);
 
-/* For the probe thread. */
+/* For the probe thread. @note is for the status, NULL = none. */
 void hp_functions_board_planned(struct hp_functions_board *board,
 				const struct hp_functions_totals *totals,
-				const struct hp_plan *plan);
+				const struct hp_plan *plan, const char *note);
 void hp_functions_board_attached(struct hp_functions_board *board);
 void hp_functions_board_failed(struct hp_functions_board *board, const struct hp_err *err);
 void hp_functions_board_publish(struct hp_functions_board *board,

@@ -15,6 +15,7 @@
 #include "domains/functions/functions_load.h"
 #include "domains/functions/functions_model.h"
 #include "probe/bpfsys.h"
+#include "probe/perfsys.h"
 #include "target/proc.h"
 
 /*
@@ -56,7 +57,7 @@ struct bench {
 	pid_t child;
 	int orders, answers;  /* our ends of two pipes: which function; it is done */
 	uint64_t *elapsed_ns; /* shared: time of the batch */
-	int links[4];
+	int links[6];
 };
 
 struct reading {
@@ -176,31 +177,50 @@ static int offset_of(const struct hp_maps *maps, void (*code)(void), uint64_t *r
 	return 0;
 }
 
-static int attach(struct bench *bench)
+/* One after the other; what sees the end comes first. */
+static int attach_events(struct bench *bench, const uint64_t returns[2], uint64_t entry,
+			 uint64_t exit)
 {
-	HP_AUTO(hp_maps) struct hp_maps *maps = NULL;
+	const struct hp_attach_programs *programs = &bench->object->programs;
+	const struct {
+		uint64_t offset;
+		int prog_fd;
+		bool ret;
+	} wanted[] = {
+		{returns[0], programs->return_fd, true}, {returns[0], programs->paired_fd, false},
+		{returns[1], programs->return_fd, true}, {returns[1], programs->paired_fd, false},
+		{exit, programs->exit_fd, false},        {entry, programs->entry_fd, false},
+	};
+
+	for (size_t i = 0; i < HP_ARRAY_SIZE(wanted); i++) {
+		const struct hp_perf_uprobe probe = {
+			.path = "/proc/self/exe",
+			.offset = wanted[i].offset,
+			.cookie = HP_COOKIE(HP_ENTITY_CALIBRATION, 1),
+			.tid = bench->child,
+			.ret = wanted[i].ret,
+		};
+
+		bench->links[i] = hp_perfsys_link(wanted[i].prog_fd, &probe);
+		if (bench->links[i] < 0)
+			return bench->links[i];
+	}
+	return 0;
+}
+
+static int attach_links(struct bench *bench, const uint64_t returns[2], uint64_t entry,
+			uint64_t exit)
+{
 	const struct hp_attach_programs *programs = &bench->object->programs;
 	const uint64_t cookies[] = {HP_COOKIE(HP_ENTITY_CALIBRATION, 1),
 				    HP_COOKIE(HP_ENTITY_CALIBRATION, 1)};
-	uint64_t offsets[2], entry, exit;
 	struct hp_multi both = {.path = "/proc/self/exe",
 				.pid = bench->child,
-				.offsets = offsets,
+				.offsets = returns,
 				.cookies = cookies,
 				.len = 2};
 	struct hp_multi one = both;
-	int r = hp_maps_read(getpid(), &maps);
 
-	if (r == 0)
-		r = offset_of(maps, hp_calibration_emulated, &offsets[0]);
-	if (r == 0)
-		r = offset_of(maps, hp_calibration_stepped, &offsets[1]);
-	if (r == 0)
-		r = offset_of(maps, hp_calibration_with_exit, &entry);
-	if (r == 0)
-		r = offset_of(maps, hp_calibration_exit, &exit);
-	if (r < 0)
-		return r;
 	one.len = 1;
 	if (programs->session_fd >= 0) {
 		bench->links[0] =
@@ -211,7 +231,9 @@ static int attach(struct bench *bench)
 			hp_bpfsys_link_multi(programs->return_fd, HP_ATTACH_UPROBE_MULTI, &both);
 		both.ret = 0;
 		bench->links[3] =
-			hp_bpfsys_link_multi(programs->entry_fd, HP_ATTACH_UPROBE_MULTI, &both);
+			hp_bpfsys_link_multi(programs->paired_fd, HP_ATTACH_UPROBE_MULTI, &both);
+		if (bench->links[3] < 0)
+			return bench->links[3];
 	}
 	one.offsets = &exit;
 	bench->links[1] = hp_bpfsys_link_multi(programs->exit_fd, HP_ATTACH_UPROBE_MULTI, &one);
@@ -222,6 +244,26 @@ static int attach(struct bench *bench)
 			return bench->links[i];
 	}
 	return 0;
+}
+
+static int attach(struct bench *bench)
+{
+	HP_AUTO(hp_maps) struct hp_maps *maps = NULL;
+	uint64_t returns[2] = {0}, entry = 0, exit = 0;
+	int r = hp_maps_read(getpid(), &maps);
+
+	if (r == 0)
+		r = offset_of(maps, hp_calibration_emulated, &returns[0]);
+	if (r == 0)
+		r = offset_of(maps, hp_calibration_stepped, &returns[1]);
+	if (r == 0)
+		r = offset_of(maps, hp_calibration_with_exit, &entry);
+	if (r == 0)
+		r = offset_of(maps, hp_calibration_exit, &exit);
+	if (r < 0)
+		return r;
+	return bench->object->programs.perf ? attach_events(bench, returns, entry, exit)
+					    : attach_links(bench, returns, entry, exit);
 }
 
 static uint32_t above(uint64_t more, uint64_t less)
@@ -267,7 +309,7 @@ static int measure(struct bench *bench, struct hp_prices *prices)
 int hp_functions_calibrate(const struct hp_functions_object *object, struct hp_prices *ret_prices)
 {
 	struct bench bench = {
-		.object = object, .orders = -1, .answers = -1, .links = {-1, -1, -1, -1}};
+		.object = object, .orders = -1, .answers = -1, .links = {-1, -1, -1, -1, -1, -1}};
 	struct hp_control *control = &object->controls[HP_ENTITY_CALIBRATION];
 	struct hp_prices prices = {.calibrated = true};
 	int r = start(&bench);

@@ -19,6 +19,7 @@ static int open_partition(struct hp_functions_links *links, struct hp_partition 
 
 	partition->generation = ++links->generation;
 	partition->fds[0] = partition->fds[1] = -1;
+	partition->perf = NULL;
 	r = hp_attach_open(&links->object->programs, links->pid, links->plan, partition, &refused);
 	links->attach_ns += hp_clock_mono_ns() - start;
 	links->refused += refused;
@@ -90,7 +91,7 @@ static void close_aside(struct hp_functions_links *links, const struct hp_partit
 
 	if (!copy) {
 		hp_partition_free(&(struct hp_partition){
-			old->indices, old->len, 0, {old->fds[0], old->fds[1]}});
+			old->indices, old->len, 0, {old->fds[0], old->fds[1]}, old->perf});
 		return;
 	}
 	*copy = *old;
@@ -203,8 +204,7 @@ size_t hp_functions_links_attached(const struct hp_functions_links *links)
 
 void hp_functions_links_detach(struct hp_functions_links *links)
 {
-	hp_vec_each(partition, &links->partitions)
-		hp_attach_close(partition);
+	hp_attach_close_all(links->partitions.data, links->partitions.len);
 	hp_vec_each(closer, &links->closers)
 		pthread_join(*closer, NULL);
 	links->closers.len = 0;

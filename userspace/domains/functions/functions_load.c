@@ -27,9 +27,10 @@ static void want(struct bpf_program *program, bool wanted, enum hp_attach_type t
 	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
 }
 
-static int open_and_load(const struct hp_core *core, bool sessions,
+static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
 			 struct hp_functions_object *object)
 {
+	enum hp_attach_type type = perf ? HP_ATTACH_PERF_EVENT : HP_ATTACH_UPROBE_MULTI;
 	struct hp_config config = hp_core_config(core);
 	struct hp_functions_bpf *skel = hp_functions_bpf__open();
 	int r;
@@ -39,10 +40,11 @@ static int open_and_load(const struct hp_core *core, bool sessions,
 	object->skel = skel;
 	config.nentities = object->nentities;
 	want(skel->progs.hp_function_session, sessions, HP_ATTACH_UPROBE_SESSION);
-	want(skel->progs.hp_function_entry, true, HP_ATTACH_UPROBE_MULTI);
-	want(skel->progs.hp_function_return, !sessions, HP_ATTACH_UPROBE_MULTI);
-	want(skel->progs.hp_function_exit, true, HP_ATTACH_UPROBE_MULTI);
-	want(skel->progs.hp_function_count, true, HP_ATTACH_UPROBE_MULTI);
+	want(skel->progs.hp_function_entry, true, type);
+	want(skel->progs.hp_function_paired, !sessions, type);
+	want(skel->progs.hp_function_return, !sessions, type);
+	want(skel->progs.hp_function_exit, true, type);
+	want(skel->progs.hp_function_count, true, type);
 	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
@@ -91,6 +93,7 @@ static int map_tables(struct hp_functions_object *object)
 int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
 			     struct hp_functions_object *ret_object)
 {
+	bool perf = !hp_kfeat_has(HP_KFEAT_UPROBE_MULTI);
 	bool sessions = !no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
 	struct hp_functions_object object = {
 		.ncpus = hp_core_config(core).ncpus,
@@ -98,9 +101,9 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 	};
 	int r;
 
-	if (!hp_kfeat_has(HP_KFEAT_UPROBE_MULTI))
+	if (perf && !hp_kfeat_has(HP_KFEAT_UPROBE_PERF))
 		return -EOPNOTSUPP;
-	r = open_and_load(core, sessions, &object);
+	r = open_and_load(core, sessions, perf, &object);
 	if (r == 0)
 		r = map_tables(&object);
 	if (r < 0) {
@@ -111,9 +114,11 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 		.session_fd =
 			sessions ? bpf_program__fd(object.skel->progs.hp_function_session) : -1,
 		.entry_fd = bpf_program__fd(object.skel->progs.hp_function_entry),
+		.paired_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_paired),
 		.return_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_return),
 		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),
 		.count_fd = bpf_program__fd(object.skel->progs.hp_function_count),
+		.perf = perf,
 	};
 	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;

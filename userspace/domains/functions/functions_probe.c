@@ -15,12 +15,14 @@
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_ladder.h"
 #include "domains/functions/functions_load.h"
+#include "domains/functions/functions_perf.h"
 #include "domains/functions/functions_ramp.h"
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "hotpathd/abi/shadow.h"
 #include "probe/plan.h"
+#include "probe/quota.h"
 #include "target/proc.h"
 #include "target/target.h"
 
@@ -42,6 +44,7 @@ struct hp_functions_probe {
 	struct hp_functions_guard guard;
 	struct hp_functions_ladder ladder;
 	struct hp_functions_ramp ramp;
+	unsigned orphaned; /* windows in which the main thread was gone */
 
 	struct hp_functions_board board; /* shared */
 };
@@ -58,6 +61,7 @@ static struct hp_plan_input plan_input(const struct hp_functions_probe *probe)
 		.exclude = settings->exclude,
 		.exact = settings->exact,
 		.starting = settings->starting,
+		.max_probes = hp_quota_of_kernel(),
 	};
 }
 
@@ -87,7 +91,7 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 				     settings->no_sessions, &object);
 	if (r == -EOPNOTSUPP)
 		return hp_err_set(err, r,
-				  "function timing needs uprobe_multi links (Linux 6.6 or later)");
+				  "function timing needs uprobes, which this kernel does not have");
 	if (r < 0)
 		return hp_err_set(err, r, "the kernel refuses the function programs: %s",
 				  hp_err_name(r));
@@ -158,7 +162,8 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 		.flight_fd = probe->object.flight_fd,
 		.entities = probe->guard.entities,
 	};
-	hp_functions_board_planned(&probe->board, &totals, probe->plan);
+	hp_functions_board_planned(&probe->board, &totals, probe->plan,
+				   hp_functions_perf_note(&probe->guard));
 	publish(probe);
 	return 0;
 }
@@ -188,6 +193,8 @@ static int watch(struct hp_functions_probe *probe, struct hp_err *err)
 		r = hp_functions_ramp_watch(&probe->ramp);
 		if (r >= 0)
 			r = extend(probe, err);
+		if (r >= 0)
+			r = hp_functions_perf_check(&probe->guard, &probe->orphaned);
 		publish(probe);
 	}
 	return r;
@@ -210,9 +217,10 @@ static void *run(void *arg)
 		r = watch(probe, &err);
 	if (r != -ECANCELED && r != -ESRCH) {
 		if (!err.text[0])
-			hp_err_set(&err, r, "attaching stopped half-way: %s", hp_err_name(r));
+			hp_functions_perf_explain(r, &err);
 		hp_functions_board_failed(&probe->board, &err);
 	}
+	hp_functions_perf_warn(&probe->guard);
 	/* The links go here, off the engine thread: closing thousands takes its grace periods. */
 	hp_functions_guard_detach(&probe->guard);
 	return NULL;

@@ -7,6 +7,7 @@
 #include "domains/functions/functions_board.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_ladder.h"
+#include "domains/functions/functions_perf.h"
 #include "engine/core.h"
 
 /*
@@ -82,7 +83,7 @@ int hp_functions_ramp_up(struct hp_functions_ramp *ramp)
 	while (r >= 0 && !done) {
 		if (hp_functions_board_is_stopping(ramp->board))
 			return -ECANCELED;
-		r = hp_functions_guard_attach_next(ramp->guard, batch);
+		r = hp_functions_perf_attach_next(ramp->guard, batch);
 		if (r < 0)
 			break;
 		done = r == 1;
