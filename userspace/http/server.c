@@ -43,12 +43,15 @@ struct hp_server {
 static void send_response(struct mg_connection *connection, const struct hp_response *response,
 			  bool head, bool keep)
 {
+	/* What makes an answer fail so (a busy moment, or the end of the daemon) is over in a second. */
+	const char *retry = response->status == 503 ? "Retry-After: 1\r\n" : "";
+
 	mg_printf(
 		connection,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-		"Connection: %s\r\n\r\n",
+		"%sConnection: %s\r\n\r\n",
 		response->status, mg_get_response_code_text(connection, response->status),
-		response->content_type, response->len, keep ? "keep-alive" : "close");
+		response->content_type, response->len, retry, keep ? "keep-alive" : "close");
 	if (!head && response->len)
 		mg_write(connection, response->body, response->len);
 }

@@ -9,7 +9,7 @@ struct hp_router;
 
 /*
  * HTTP/1.1 server on civetweb's worker threads; the only file that sees civetweb. Every answer has
- * Content-Length, "Content-Type: application/json" (or the route's) and "Cache-Control: no-store"; keep-alive is on; an idle or half-sent connection does not
+ * Content-Length, "Content-Type: application/json" (or the route's) and "Cache-Control: no-store", a 503 "Retry-After"; keep-alive is on; an idle or half-sent connection does not
  * block others (limits and time-outs are in server.c with their reasons). SIGPIPE is not raised.
  */
 struct hp_server;

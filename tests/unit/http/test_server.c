@@ -86,6 +86,12 @@ static void handle_meet(void *arg, const struct hp_request *request, uint32_t id
 		hp_response_error(response, 503, "the others did not come");
 }
 
+static void handle_late(void *arg, const struct hp_request *request, uint32_t id,
+			struct hp_response *response)
+{
+	hp_response_error(response, 503, "ask again");
+}
+
 static int make_router(struct fixture *fixture)
 {
 	int r = hp_router_new(NULL, &fixture->router);
@@ -96,6 +102,8 @@ static int make_router(struct fixture *fixture)
 		r = hp_router_add(fixture->router, "/echo/{id}/logs", "*", handle_echo, NULL);
 	if (r == 0)
 		r = hp_router_add(fixture->router, "/big", NULL, handle_big, NULL);
+	if (r == 0)
+		r = hp_router_add(fixture->router, "/late", NULL, handle_late, NULL);
 	if (r == 0)
 		r = hp_router_add(fixture->router, "/meet", NULL, handle_meet, &fixture->meeting);
 	return r;
@@ -151,7 +159,20 @@ static void test_headers(void **state)
 	assert_true(reply_has(&reply, "Content-Length: 11"));
 	assert_true(reply_has(&reply, "Cache-Control: no-store"));
 	assert_false(reply_has(&reply, "Access-Control-Allow-Origin"));
+	assert_false(reply_has(&reply, "Retry-After"));
 	assert_string_equal(reply.body, SMALL);
+	reply_reset(&reply);
+}
+
+static void test_too_busy(void **state)
+{
+	struct fixture *fixture = *state;
+	struct reply reply;
+
+	assert_int_equal(client_get(fixture->port, "/late", &reply), 0);
+	assert_int_equal(reply.status, 503);
+	assert_true(reply_has(&reply, "Retry-After: 1\r\n"));
+	assert_string_equal(reply.body, "{\"error\":\"ask again\"}");
 	reply_reset(&reply);
 }
 
@@ -454,6 +475,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_SERVER(test_headers),
+		WITH_SERVER(test_too_busy),
 		WITH_SERVER(test_raw_path),
 		WITH_SERVER(test_query_and_method_reach_the_handler),
 		WITH_SERVER(test_host_and_origin_are_checked),
