@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "probe/bpfsys.h"
@@ -34,7 +35,11 @@ struct hp_core {
 	void *arg;
 	size_t left;
 	size_t bytes;
+	uint64_t until_ns;
 };
+
+/* So many records for one look at the clock. */
+#define CLOCK_EVERY 32
 
 static const char *const stat_names[HP_NSTATS] = {
 #define X(name, text) text,
@@ -48,7 +53,9 @@ static int on_record(void *arg, void *record, size_t size)
 
 	core->fn(core->arg, record, size);
 	core->bytes += size + 8;
-	return --core->left ? 0 : -ECANCELED;
+	if (--core->left % CLOCK_EVERY)
+		return 0;
+	return core->left && hp_clock_mono_ns() < core->until_ns ? 0 : -ECANCELED;
 }
 
 static int add_ring(struct hp_core *core, unsigned i)
@@ -187,12 +194,14 @@ int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
 	return -ENOENT;
 }
 
-size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg,
-		       unsigned *ret_filled)
+size_t hp_core_consume(struct hp_core *core, size_t max, uint64_t limit_ns, hp_record_fn fn,
+		       void *arg, unsigned *ret_filled)
 {
 	size_t share = max > core->config.nrings ? max / core->config.nrings : 1;
+	uint64_t start_ns = hp_clock_mono_ns();
 	size_t total = 0;
 	unsigned filled = 0;
+	int r;
 
 	core->fn = fn;
 	core->arg = arg;
@@ -201,9 +210,11 @@ size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *
 
 		core->left = share;
 		core->bytes = 0;
-		ring_buffer__consume(core->rings[i]);
+		/* What one ring leaves of its part is for the next ones. */
+		core->until_ns = start_ns + limit_ns / core->config.nrings * (i + 1);
+		r = ring_buffer__consume(core->rings[i]);
 		total += share - core->left;
-		percent = (unsigned)(core->bytes * 100 / core->ring_bytes);
+		percent = r < 0 ? 100 : (unsigned)(core->bytes * 100 / core->ring_bytes);
 		if (percent > filled)
 			filled = percent;
 	}

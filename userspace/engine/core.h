@@ -31,12 +31,12 @@ struct hp_config hp_core_config(const struct hp_core *core);
 typedef void (*hp_record_fn)(void *arg, const void *record, size_t size);
 
 /*
- * Reads what the rings hold, at most @max records, so that a busy target cannot keep the engine here
- * (libbpf 1.1's consume does not return under load). Returns the number read; *@ret_filled = the highest
- * share of a ring that was found in use, in percent.
+ * Reads what the rings hold, at most @max records and for about @limit_ns, so that a busy target cannot keep the engine
+ * here (libbpf 1.1's consume does not return under load) while clients wait. Returns the number read; *@ret_filled = the
+ * highest share of a ring that was found in use, in percent, 100 if one was not read to its end.
  */
-size_t hp_core_consume(struct hp_core *core, size_t max, hp_record_fn fn, void *arg,
-		       unsigned *ret_filled);
+size_t hp_core_consume(struct hp_core *core, size_t max, uint64_t limit_ns, hp_record_fn fn,
+		       void *arg, unsigned *ret_filled);
 
 /* Sum over CPUs; any thread. */
 uint64_t hp_core_stat(const struct hp_core *core, enum hp_stat stat);

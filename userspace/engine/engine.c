@@ -31,6 +31,8 @@
 #define POLL_FAST_MS    1
 #define POLL_FAST_FROM  12 /* percent of a ring found in use */
 #define CONSUME_AT_ONCE 200000
+/* Letters wait for so long, which clients bear for 250 ms; a slow machine does not read that many in it. */
+#define CONSUME_NS 20000000ull
 
 struct slot {
 	const struct hp_domain_ops *ops;
@@ -149,7 +151,8 @@ static void on_record(void *arg, const void *record, size_t size)
 static size_t read_rings(struct hp_engine *engine)
 {
 	unsigned filled = 0;
-	size_t n = hp_core_consume(engine->core, CONSUME_AT_ONCE, on_record, engine, &filled);
+	size_t n = hp_core_consume(engine->core, CONSUME_AT_ONCE, CONSUME_NS, on_record, engine,
+				   &filled);
 
 	engine->poll_ms = filled >= POLL_FAST_FROM             ? POLL_FAST_MS
 			  : engine->poll_ms * 2 > POLL_SLOW_MS ? POLL_SLOW_MS
@@ -157,10 +160,22 @@ static size_t read_rings(struct hp_engine *engine)
 	return n;
 }
 
+static bool is_attaching(const struct hp_engine *engine)
+{
+	for (int i = 0; i < HP_NDOMAINS; i++) {
+		struct hp_resources resources = {0};
+
+		if (engine->slots[i].state)
+			engine->slots[i].ops->resources(engine->slots[i].state, &resources);
+		if (resources.attaching)
+			return true;
+	}
+	return false;
+}
+
 static void collect(struct hp_engine *engine)
 {
 	uint64_t now = hp_clock_mono_ns();
-	bool attaching = false;
 
 	if (now < engine->next_collect_ns)
 		return;
@@ -169,16 +184,9 @@ static void collect(struct hp_engine *engine)
 		if (engine->slots[i].state)
 			engine->slots[i].ops->collect(engine->slots[i].state, now);
 	}
-	for (int i = 0; i < HP_NDOMAINS && !attaching; i++) {
-		struct hp_resources resources = {0};
-
-		if (!engine->slots[i].state)
-			continue;
-		engine->slots[i].ops->resources(engine->slots[i].state, &resources);
-		attaching = resources.attaching;
-	}
-	if (engine->state <= HP_STATE_READY)
-		engine->state = attaching ? HP_STATE_ATTACHING : HP_STATE_READY;
+	/* Not asked again: it reads files in /proc, and nothing goes back to attaching. */
+	if (engine->state == HP_STATE_ATTACHING && !is_attaching(engine))
+		engine->state = HP_STATE_READY;
 }
 
 static int watch(struct hp_engine *engine, int fd)
@@ -268,21 +276,6 @@ static int answer(struct hp_engine *engine, enum hp_domain_id domain, const stru
 	return slot->ops->snapshot(slot->state, query, method, ret_status, ret_snapshot);
 }
 
-static void add_resources(struct hp_engine_status *status, int domain,
-			  const struct hp_resources *resources)
-{
-	status->kernel_bytes += resources->kernel_bytes;
-	status->probes.planned += resources->planned;
-	status->probes.attached += resources->attached;
-	status->probes.skipped += resources->skipped;
-	status->probes.dropped += resources->dropped;
-	status->probes.attach_ns += resources->attach_ns;
-	status->probes.read_errors += resources->read_errors;
-	if (resources->failed[0])
-		memcpy(status->domains[domain], resources->failed, sizeof(status->domains[domain]));
-	memcpy(status->notes[domain], resources->note, sizeof(status->notes[domain]));
-}
-
 static void fill_status(struct hp_engine *engine, struct hp_engine_status *status)
 {
 	struct rusage usage;
@@ -314,7 +307,7 @@ static void fill_status(struct hp_engine *engine, struct hp_engine_status *statu
 		if (!slot->state)
 			continue;
 		slot->ops->resources(slot->state, &resources);
-		add_resources(status, i, &resources);
+		hp_engine_status_add(status, (enum hp_domain_id)i, &resources);
 	}
 	getrusage(RUSAGE_SELF, &usage);
 	status->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000ull +

@@ -2,11 +2,10 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "engine/domain.h"
-#include "hotpathd/abi/stats.h"
+#include "engine/status.h"
 
 struct hp_core;
 struct hp_mailbox;
@@ -23,8 +22,6 @@ struct hp_target;
  * the domains' own threads, which report through the mailbox.
  */
 struct hp_engine;
-
-enum hp_engine_state { HP_STATE_ATTACHING, HP_STATE_READY, HP_STATE_EXITED, HP_STATE_STOPPING };
 
 struct hp_engine_config {
 	struct hp_target *target;                   /* borrowed */
@@ -49,23 +46,6 @@ enum hp_engine_end { HP_END_EXITED, HP_END_SIGNAL, HP_END_DURATION };
 
 /* Runs until the target exits, a signal comes or the time is up; then detaches and drains. */
 enum hp_engine_end hp_engine_run(struct hp_engine *engine);
-
-struct hp_engine_status {
-	enum hp_engine_state state;
-	uint64_t uptime_ns;
-	pid_t pid;
-	char comm[64];
-	char exe[256];
-	char domains[HP_NDOMAINS][320]; /* "active" or why not */
-	char notes[HP_NDOMAINS][320];
-	char names[512]; /* where the names of functions come from, "" = from the program itself */
-	struct hp_resources probes; /* summed over domains */
-	uint64_t produced, consumed, lost;
-	uint64_t losses[HP_NSTATS];
-	uint64_t
-		unusable; /* of the consumed records: too short, of no domain, or beyond our tables */
-	uint64_t cpu_ns, rss_bytes, kernel_bytes;
-};
 
 /*
  * Both from any thread, the engine's own included; elsewhere they wait for the engine, at most 250 ms. 0,

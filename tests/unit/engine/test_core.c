@@ -14,6 +14,7 @@
 #include <bpf/libbpf.h>
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "hotpathd/abi/functions.h"
 
@@ -146,11 +147,13 @@ static void test_each_record_once(void **state)
 	struct fixture *fixture = fixture_of(state);
 	unsigned filled = 1;
 
-	assert_int_equal(hp_core_consume(fixture->core, 1000, on_record, fixture, &filled), 0);
+	assert_int_equal(
+		hp_core_consume(fixture->core, 1000, UINT32_MAX, on_record, fixture, &filled), 0);
 	assert_int_equal(filled, 0);
 	for (unsigned round = 1; round <= 30; round++) {
 		call_victim(50);
-		assert_int_equal(hp_core_consume(fixture->core, 1000, on_record, fixture, &filled),
+		assert_int_equal(hp_core_consume(fixture->core, 1000, UINT32_MAX, on_record,
+						 fixture, &filled),
 				 50);
 		assert_int_equal(filled, 50 * RECORD * 100 / RING_BYTES);
 		assert_int_equal(fixture->seen, round * 50);
@@ -190,7 +193,8 @@ static void test_limit(void **state)
 
 		while (n > 0) {
 			fixture->seen = 0;
-			n = hp_core_consume(fixture->core, limits[i], on_record, fixture, &filled);
+			n = hp_core_consume(fixture->core, limits[i], UINT32_MAX, on_record,
+					    fixture, &filled);
 			assert_int_equal(fixture->seen, n);
 			assert_true(n <= limits[i]);
 			assert_true(n <= left);
@@ -198,6 +202,35 @@ static void test_limit(void **state)
 		}
 		assert_int_equal(left, 0);
 	}
+	assert_int_equal(hp_core_stat(fixture->core, HP_STAT_RING_FULL), 0);
+}
+
+static void on_record_slowly(void *arg, const void *record, size_t size)
+{
+	uint64_t end_ns = hp_clock_mono_ns() + 1000000;
+
+	on_record(arg, record, size);
+	while (hp_clock_mono_ns() < end_ns)
+		;
+}
+
+/* Nor can a machine that is too slow for it: what is not read in its time is told and read later. */
+static void test_time_limit(void **state)
+{
+	struct fixture *fixture = fixture_of(state);
+	size_t left = call_everywhere(60), n;
+	unsigned filled, turns = 0;
+
+	while (left) {
+		n = hp_core_consume(fixture->core, 100000, 2000000, on_record_slowly, fixture,
+				    &filled);
+		assert_true(n > 0 && n <= left);
+		left -= n;
+		if (left)
+			assert_int_equal(filled, 100);
+		turns++;
+	}
+	assert_in_range(turns, 2, 10);
 	assert_int_equal(hp_core_stat(fixture->core, HP_STAT_RING_FULL), 0);
 }
 
@@ -211,10 +244,13 @@ static void test_full_ring(void **state)
 	call_victim(1000);
 	assert_int_equal(hp_core_stat(fixture->core, HP_STAT_RECORDS), fits);
 	assert_int_equal(hp_core_stat(fixture->core, HP_STAT_RING_FULL), 1000 - fits);
-	assert_int_equal(hp_core_consume(fixture->core, 10000, on_record, fixture, &filled), fits);
+	assert_int_equal(
+		hp_core_consume(fixture->core, 10000, UINT32_MAX, on_record, fixture, &filled),
+		fits);
 	assert_int_equal(filled, fits * RECORD * 100 / RING_BYTES);
 	call_victim(10);
-	assert_int_equal(hp_core_consume(fixture->core, 10000, on_record, fixture, &filled), 10);
+	assert_int_equal(
+		hp_core_consume(fixture->core, 10000, UINT32_MAX, on_record, fixture, &filled), 10);
 	assert_int_equal(fixture->seen, fits + 10);
 	assert_int_equal(fixture->wrong, 0);
 }
@@ -286,6 +322,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_record_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_limit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_time_limit, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_ring, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_other_process, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
