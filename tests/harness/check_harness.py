@@ -84,8 +84,32 @@ def counts():
     fixture.finish()
 
 
+class Busy(Daemon):
+    """Too busy for the first @refusals questions."""
+
+    def __init__(self, refusals, patience):
+        self.refusals, self.patience = refusals, patience
+
+    def ask(self, path, method="GET", headers=None, body=None):
+        self.refusals -= 1
+        if self.refusals >= 0:
+            return Answer(503, {"retry-after": "0"}, b'{"error":"too busy"}')
+        return Answer(200, {}, b'{"path":"' + path.encode() + b'"}')
+
+
+def patience():
+    """Who is told to ask again does so only if the test allows it, and not for ever; both can be seen."""
+    fails(Busy(1, 0).get, "/threads")
+    equal(Busy(1, 0).get("/threads", 503), {"error": "too busy"}, "an answer that was expected")
+    before = Daemon.asked_again
+    equal(Busy(2, 30).get("/threads"), {"path": "/threads"}, "the third answer")
+    equal(Daemon.asked_again - before, 2, "questions that were asked again")
+    fails(Busy(1 << 60, 0.1).get, "/threads")
+
+
 def main():
     schemas()
+    patience()
     breakpoints()
     leftovers()
     counts()
