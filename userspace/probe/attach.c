@@ -14,7 +14,8 @@
 #include "probe/perflinks.h"
 #include "probe/plan.h"
 
-#define KERNEL_ENOTSUPP 524 /* internal errno that arch_uprobe_analyze_insn() lets out */
+#define BREAKPOINT      0xcc /* int3 */
+#define KERNEL_ENOTSUPP 524  /* internal errno that arch_uprobe_analyze_insn() lets out */
 
 /* Arguments of one link_create call. */
 struct vectors {
@@ -274,13 +275,12 @@ static int open_memory(int pid)
 	return fd < 0 ? -errno : fd;
 }
 
-bool hp_attach_is_bare(int pid, const struct hp_plan_function *function)
+bool hp_attach_is_bare(int pid, uint64_t addr)
 {
 	HP_AUTO_FD int fd = open_memory(pid);
 	uint8_t byte;
 
-	return fd < 0 || pread(fd, &byte, 1, (off_t)function->addr) != 1 ||
-	       byte == function->original;
+	return fd < 0 || pread(fd, &byte, 1, (off_t)addr) != 1 || byte != BREAKPOINT;
 }
 
 int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition)

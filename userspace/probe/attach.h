@@ -52,8 +52,8 @@ void hp_partition_free(struct hp_partition *partition); /* links and indices */
  * breakpoint. Those that do not get a reason in the plan; returns their number, or negative errno if memory cannot be read.
  */
 int hp_attach_verify(int pid, struct hp_plan *plan, const struct hp_partition *partition);
-/* Is the probed byte of @function in the target what it was? Also true if the target's memory cannot be read. */
-bool hp_attach_is_bare(int pid, const struct hp_plan_function *function);
+/* Is there no breakpoint at @addr in the target? Also true if its memory cannot be read. */
+bool hp_attach_is_bare(int pid, uint64_t addr);
 
 /* Is negative errno @code about one instruction (trap:U3), rather than about the target or us. */
 bool hp_attach_is_refusal(int code);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,9 +67,9 @@ int hp_proc_parse_stat(const char *text, size_t len, struct hp_proc_stat *ret_st
 	const char *end = text + len, *open = memchr(text, '(', len),
 		   *close = memrchr(text, ')', len);
 	struct hp_proc_stat stat = {0};
-	uint64_t fields[22] = {0}; /* numbered as in proc(5), from 4 */
+	uint64_t fields[39] = {0}; /* numbered as in proc(5), from 4 */
 	const char *at;
-	size_t name;
+	size_t name, i = 3;
 
 	if (!open || !close || close < open || end - close < 4 || close[1] != ' ' ||
 	    close[3] != ' ')
@@ -79,14 +80,15 @@ int hp_proc_parse_stat(const char *text, size_t len, struct hp_proc_stat *ret_st
 	memcpy(stat.comm, open + 1, name);
 	stat.state = close[2];
 	at = close + 4;
-	for (size_t i = 3; i < 22; i++) {
-		if (!take_number(&at, end, &fields[i]))
-			return -EBADMSG;
-	}
+	while (i < HP_ARRAY_SIZE(fields) && take_number(&at, end, &fields[i]))
+		i++;
+	if (i < 22)
+		return -EBADMSG;
 	stat.flags = fields[8];
 	stat.utime_ticks = fields[13];
 	stat.stime_ticks = fields[14];
 	stat.start_ticks = fields[21];
+	stat.processor = i == HP_ARRAY_SIZE(fields) && fields[38] < INT_MAX ? (int)fields[38] : -1;
 	*ret_stat = stat;
 	return 0;
 }

@@ -18,6 +18,7 @@ struct hp_proc_stat {  /* /proc/PID/stat or /proc/PID/task/TID/stat */
 	uint64_t utime_ticks, stime_ticks;
 	uint64_t start_ticks; /* since boot: with the pid the identity of a process (trap:U14) */
 	uint64_t flags;       /* PF_*: PF_KTHREAD = 0x00200000 */
+	int processor;        /* the CPU it ran on last, -1 = the text ends before it */
 };
 
 /* 0, or -EBADMSG when the text is not such a file. */

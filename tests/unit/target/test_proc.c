@@ -50,6 +50,23 @@ static void test_stat_fields(void **state)
 	assert_int_equal(stat.start_ticks, 5550123);
 }
 
+static void test_stat_processor(void **state)
+{
+	static const char text[] =
+		"7 (x) R 1 7 7 0 -1 0 0 0 0 0 1 2 0 0 20 0 1 0 99 4096 1 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 ";
+	struct hp_proc_stat stat;
+	char line[256];
+
+	snprintf(line, sizeof(line), "%s3 0 0 0\n", text);
+	assert_int_equal(parse_stat(line, strlen(line), &stat), 0);
+	assert_int_equal(stat.processor, 3);
+	assert_int_equal(parse_stat(text, strlen(text), &stat), 0);
+	assert_int_equal(stat.processor, -1);
+	snprintf(line, sizeof(line), "%s18446744073709551615 0\n", text);
+	assert_int_equal(parse_stat(line, strlen(line), &stat), 0);
+	assert_int_equal(stat.processor, -1);
+}
+
 static void test_stat_names(void **state)
 {
 	static const char *const names[] = {
@@ -357,6 +374,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_stat_fields),
+		cmocka_unit_test(test_stat_processor),
 		cmocka_unit_test(test_stat_names),
 		cmocka_unit_test(test_stat_long_name_is_cut),
 		cmocka_unit_test(test_stat_damaged),

@@ -6,6 +6,8 @@
 #include "base/clock.h"
 #include "probe/plan.h"
 
+#define HOT_BATCH 32
+
 static struct hp_price price_of(const struct hp_functions_guard *guard,
 				const struct hp_plan_function *function)
 {
@@ -17,6 +19,12 @@ static struct hp_price price_of(const struct hp_functions_guard *guard,
 	return price;
 }
 
+static uint8_t heat_of(const struct hp_functions_guard *guard,
+		       const struct hp_plan_function *function)
+{
+	return guard->entities[function->entity].heat;
+}
+
 static int by_entity(const void *a, const void *b, void *arg)
 {
 	const struct hp_functions_guard *guard = arg;
@@ -26,6 +34,8 @@ static int by_entity(const void *a, const void *b, void *arg)
 
 	if (left->exact != right->exact)
 		return left->exact ? -1 : 1;
+	if (heat_of(guard, left) != heat_of(guard, right))
+		return heat_of(guard, left) < heat_of(guard, right) ? -1 : 1;
 	if (left->image != right->image)
 		return left->image < right->image ? -1 : 1;
 	if (left->mode != right->mode)
@@ -90,7 +100,10 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 		.plan = plan,
 		.object = object,
 		.settings = *settings,
-		.links = {.plan = plan, .object = object, .pid = settings->pid},
+		.links = {.plan = plan,
+			  .object = object,
+			  .pid = settings->pid,
+			  .closers = {.pid = settings->pid}},
 	};
 	guard->entities = calloc(object->nentities, sizeof(*guard->entities));
 	return guard->entities ? hp_functions_guard_extend(guard, 0) : -ENOMEM;
@@ -99,7 +112,6 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from)
 {
 	struct hp_plan_function *functions = guard->plan->functions.data;
-	size_t first = guard->norder;
 	uint32_t *order =
 		realloc(guard->order, (guard->plan->functions.len + 1) * sizeof(*guard->order));
 
@@ -113,9 +125,14 @@ int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from)
 		set_price(guard, &functions[i]);
 		guard->order[guard->norder++] = (uint32_t)i;
 	}
-	qsort_r(guard->order + first, guard->norder - first, sizeof(*guard->order), by_entity,
-		guard);
+	hp_functions_guard_sort(guard);
 	return 0;
+}
+
+void hp_functions_guard_sort(struct hp_functions_guard *guard)
+{
+	qsort_r(guard->order + guard->next, guard->norder - guard->next, sizeof(*guard->order),
+		by_entity, guard);
 }
 
 void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns)
@@ -144,14 +161,19 @@ static const struct hp_plan_function *ordered(const struct hp_functions_guard *g
 	return &guard->plan->functions.data[guard->order[i]];
 }
 
-/* End of the batch that starts at @from: at most @max functions, one image, one mode, whole entities. */
+static bool may_follow(const struct hp_functions_guard *guard,
+		       const struct hp_plan_function *function, const struct hp_plan_function *next)
+{
+	return next->image == function->image && next->mode == function->mode &&
+	       next->exact == function->exact && heat_of(guard, next) == heat_of(guard, function);
+}
+
+/* End of the batch that starts at @from: at most @max functions, one link, equally hot, whole entities. */
 static size_t batch_end(const struct hp_functions_guard *guard, size_t from, size_t max)
 {
 	size_t to = from;
 
-	while (to < guard->norder && ordered(guard, to)->image == ordered(guard, from)->image &&
-	       ordered(guard, to)->mode == ordered(guard, from)->mode &&
-	       ordered(guard, to)->exact == ordered(guard, from)->exact) {
+	while (to < guard->norder && may_follow(guard, ordered(guard, from), ordered(guard, to))) {
 		if (to - from >= max &&
 		    ordered(guard, to)->entity != ordered(guard, to - 1)->entity)
 			break;
@@ -229,6 +251,8 @@ int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max)
 
 	if (guard->next == guard->norder)
 		return 1;
+	if (heat_of(guard, ordered(guard, guard->next)) && max > HOT_BATCH)
+		max = HOT_BATCH;
 	to = batch_end(guard, guard->next, max);
 	r = attach(guard, guard->order + guard->next, to - guard->next);
 	if (r < 0)

@@ -23,6 +23,7 @@ struct hp_guard_entity {
 	uint32_t image;            /* of the plan: all its addresses are there */
 	uint8_t mode;              /* enum hp_plan_mode */
 	uint8_t level;             /* enum hp_level; read by others, so atomically */
+	uint8_t heat;              /* class, 0 = cold: functions_heat.h */
 	bool planned, attached, exact;
 	bool stepped; /* a probe of it is single-stepped */
 	/* Read by others, so atomically: since when it has no probe (0: it has, or never had), and how long before. */
@@ -43,7 +44,7 @@ struct hp_functions_guard {
 	struct hp_functions_links links;
 	struct hp_guard_entity *entities;
 	uint32_t *
-		order; /* plan indices that may be attached: exact ones first, by image, mode, entity */
+		order; /* plan indices that may be attached: exact ones first, by heat, image, mode, entity */
 	size_t norder;
 	size_t next; /* first of `order` that is not attached yet */
 };
@@ -59,9 +60,11 @@ void hp_functions_guard_detach(struct hp_functions_guard *guard);
 void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns);
 void hp_functions_guard_deinit(struct hp_functions_guard *guard); /* accepts a zeroed one */
 
+/* Orders what is not attached yet anew, after heat has changed. */
+void hp_functions_guard_sort(struct hp_functions_guard *guard);
 /* All --exact functions, in partitions of their own. 0 or negative errno (-ESRCH: the target died). */
 int hp_functions_guard_attach_exact(struct hp_functions_guard *guard);
-/* The next @max functions of the plan; 0 = more to come, 1 = all are attached, negative errno. */
+/* The next @max functions, a few if they are hot; 0 = more to come, 1 = all are attached, negative errno. */
 int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max);
 
 /* Takes effect with the next hit; the links of dropped functions go with hp_functions_guard_drop_unattached(). */

@@ -13,15 +13,15 @@
 /* Windows in a row that cost less than HP_GOVERNOR_CALM_PERCENT of the budget before anything moves up. */
 #define CALM_WINDOWS 10
 /*
- * Pauses before a dropped function is tried again, whatever its rate was: nothing else tells that it has become rare. A
- * try costs a short window, which the trip wire may end early.
+ * Pauses before a dropped function is tried again, whatever its rate was: nothing else tells that it has become rare. If it has
+ * not, the try is paid for (probe/purse).
  */
 #define FIRST_BACKOFF_NS 5000000000ull
 #define LAST_BACKOFF_NS  120000000000ull
 #define RETRY_AT_ONCE    8
 /* In windows that are shorter only what costs so many budgets is dropped. */
 #define STEADY_NS 100000000ull
-#define PATIENCE  5
+#define PATIENCE  2
 /* How far over its budget the target may be before a window ends early. */
 #define TRIP_FACTOR 4
 
@@ -83,27 +83,34 @@ static int drop(struct hp_functions_ladder *ladder, const struct hp_governor_mov
 		 "over budget: %llu calls/s at %.1f µs a probe would take %.1f %% of a CPU",
 		 (unsigned long long)move->hits_per_sec, (double)entity->time_ns / 1000.0,
 		 (double)move->hits_per_sec * (double)entity->time_ns / 1e7);
+	drop->cpus = (double)move->hits_per_sec * (double)entity->time_ns / 1e9;
 	drop->shown.active = true;
 	drop->retry_ns = hp_clock_mono_ns() + drop->backoff_ns;
 	drop->backoff_ns =
 		drop->backoff_ns < LAST_BACKOFF_NS / 2 ? drop->backoff_ns * 2 : LAST_BACKOFF_NS;
-	ladder->last_dropped = move->index;
 	hp_functions_guard_set_level(ladder->guard, move->index, HP_LEVEL_DROPPED);
 	return known ? 0 : hp_vec_push(&ladder->drops, fresh);
 }
 
 int hp_functions_ladder_retry(struct hp_functions_ladder *ladder)
 {
-	uint64_t now = hp_clock_mono_ns();
+	uint64_t now = hp_clock_mono_ns(), paid = 0;
+	double cpus = 0;
 	int tried = 0;
 
 	if (ladder->calm_windows < CALM_WINDOWS)
 		return 0;
 	hp_vec_each(drop, &ladder->drops) {
+		uint64_t price;
 		int r;
 
 		if (tried == RETRY_AT_ONCE || !drop->shown.active || now < drop->retry_ns)
 			continue;
+		cpus += drop->cpus;
+		price = hp_purse_price(cpus, ladder->load);
+		if (!hp_purse_pay(&ladder->purse, price - paid))
+			break;
+		paid = price;
 		drop->shown.active = false;
 		r = hp_functions_guard_take_back(ladder->guard, drop->shown.entity);
 		if (r < 0)
@@ -223,6 +230,7 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 					? guard->settings.budget_percent * (double)result.spent_ns /
 						  (double)result.budget_ns
 					: 0;
+	hp_purse_fill(&ladder->purse, result.budget_ns, result.spent_ns, ladder->load);
 	if (result.spent_ns >= result.budget_ns / 100 * HP_GOVERNOR_CALM_PERCENT || result.nmoves)
 		ladder->calm_windows = 0;
 	else
@@ -249,17 +257,4 @@ void hp_functions_ladder_deinit(struct hp_functions_ladder *ladder)
 {
 	hp_vec_free(&ladder->drops);
 	hp_vec_free(&ladder->rates);
-}
-
-bool hp_functions_ladder_is_settled(const struct hp_functions_ladder *ladder)
-{
-	const struct hp_functions_guard *guard = ladder->guard;
-
-	if (!ladder->last_dropped || guard->entities[ladder->last_dropped].attached)
-		return true; /* or tried again since */
-	hp_vec_each(function, &guard->plan->functions) {
-		if (function->entity == ladder->last_dropped && !function->reason)
-			return hp_attach_is_bare(guard->settings.pid, function);
-	}
-	return true;
 }

@@ -7,6 +7,7 @@
 #include "base/vec.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_probe.h"
+#include "probe/purse.h"
 
 /*
  * Keeps the cost of probes within the budget: measures hits per window, moves functions down the ladder when they cost
@@ -17,6 +18,7 @@ struct hp_ladder_drop {
 	struct hp_functions_drop shown;
 	uint64_t retry_ns;   /* when it may be tried again */
 	uint64_t backoff_ns; /* the next pause */
+	double cpus; /* that its probes would take all the time, by its calls when it was dropped */
 };
 
 struct hp_functions_ladder {
@@ -27,8 +29,8 @@ struct hp_functions_ladder {
 	uint64_t window_start_ns, window_start_cpu_ns;
 	bool may_release; /* the caller does so if the target is crushed */
 	bool crushed; /* probes took a third of its CPU time in the last window; links of what moved still stand */
-	uint32_t last_dropped; /* entity, 0 = none yet */
 	unsigned calm_windows; /* in a row that cost little */
+	struct hp_purse purse; /* for tries of dropped functions */
 };
 
 void hp_functions_ladder_init(struct hp_functions_ladder *ladder, struct hp_functions_guard *guard);
@@ -44,5 +46,3 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder);
 uint64_t hp_functions_ladder_trip(const struct hp_functions_ladder *ladder, uint64_t slice_ns);
 /* Attaches dropped functions whose time has come, a few at once: their number, or negative errno. */
 int hp_functions_ladder_retry(struct hp_functions_ladder *ladder);
-/* Are the breakpoints of what was dropped last gone? Links are closed beside us and wait for grace periods. */
-bool hp_functions_ladder_is_settled(const struct hp_functions_ladder *ladder);

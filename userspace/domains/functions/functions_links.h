@@ -1,11 +1,11 @@
 #pragma once
 
-#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
 #include "base/vec.h"
+#include "domains/functions/functions_closers.h"
 #include "probe/attach.h"
 
 struct hp_functions_object;
@@ -26,7 +26,7 @@ struct hp_functions_links {
 	const struct hp_functions_object *object; /* borrowed */
 	int pid;
 	struct hp_partitions partitions;
-	HP_VEC(pthread_t) closers; /* threads that close replaced links */
+	struct hp_functions_closers closers;
 	uint32_t generation;
 	uint64_t attach_ns; /* in the kernel, for opening links */
 	size_t refused; /* functions the kernel would not take, or where no breakpoint appeared */
@@ -38,8 +38,8 @@ struct hp_functions_links {
  */
 int hp_functions_links_attach(struct hp_functions_links *links, const uint32_t *indices, size_t n);
 /*
- * Takes away the functions for which @keep says false, by their index in the plan; switching a function's
- * generation to 0 before stops its counts at once. 0 or negative errno.
+ * Takes away the functions for which @keep says false, by their index in the plan, and waits until their breakpoints are
+ * gone; switching a function's generation to 0 before stops its counts at once. 0 or negative errno.
  */
 int hp_functions_links_filter(struct hp_functions_links *links,
 			      bool (*keep)(void *arg, uint32_t index), void *arg);
