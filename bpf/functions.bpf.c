@@ -91,9 +91,9 @@ static __always_inline __u64 trampoline_of(struct task_struct *task)
  * trap:U8: is the call that enters at @sp a tail call of the probed frame at the same @sp? Only then is
  * its return address the trampoline.
  */
-static __always_inline bool is_tail_call(__u64 sp)
+static __always_inline bool is_tail_call(struct task_struct *task, __u64 sp)
 {
-	__u64 trampoline = trampoline_of(bpf_get_current_task_btf());
+	__u64 trampoline = trampoline_of(task);
 	__u64 ret = 0;
 
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)sp))
@@ -105,18 +105,17 @@ static __always_inline bool is_tail_call(__u64 sp)
  * Begins a call at @sp and returns when: the clock is read last, so that what we do here is not part of the
  * call's duration.
  */
-static __always_inline __u64 enter(__u64 sp, __u32 entity)
+static __always_inline __u64 enter(struct task_struct *task, __u64 sp, __u32 entity)
 {
 	struct hp_frame *frame = NULL;
 	struct hp_shadow *shadow;
 	__u64 now;
 
-	shadow = bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0,
-				      BPF_LOCAL_STORAGE_GET_F_CREATE);
+	shadow = bpf_task_storage_get(&hp_shadows, task, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (shadow) {
 		__u32 dropped = hp_shadow_resync(shadow, sp, true);
 
-		if (hp_shadow_top_is(shadow, sp) && !is_tail_call(sp))
+		if (hp_shadow_top_is(shadow, sp) && !is_tail_call(task, sp))
 			dropped += hp_shadow_resync(shadow, sp, false);
 		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
 		frame = hp_shadow_push(shadow, sp, entity);
@@ -131,12 +130,22 @@ static __always_inline __u64 enter(__u64 sp, __u32 entity)
 	return now;
 }
 
-/* The kernel gives no return probe below its depth limit (trap:U6): such a call stays untimed. */
-static __always_inline bool too_deep(void)
+/* Undoes enter(): the call at @sp gets no return. Rare; the clock has been read already. */
+static __always_inline void take_back(__u64 sp)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct hp_shadow *shadow =
+		bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
 
-	return BPF_CORE_READ(task, utask, depth) >= HP_SHADOW_DEPTH;
+	if (shadow && hp_shadow_top_is(shadow, sp))
+		shadow->depth--;
+}
+
+/* The kernel gives no return probe below its depth limit (trap:U6): such a call stays untimed. */
+static __always_inline bool too_deep(const struct task_struct *task)
+{
+	const struct uprobe_task *utask = task->utask;
+
+	return utask && utask->depth >= HP_SHADOW_DEPTH;
 }
 
 /* As the kernel's on_sig_stack(). */
@@ -153,9 +162,8 @@ static __always_inline bool is_on_signal_stack(struct task_struct *task, __u64 s
  * the trampoline ends the program (measured: SIGILL). So such a call must not get a return; nor may the shadow stack
  * be resynchronised to it.
  */
-static __always_inline bool interrupts_from_above(__u64 sp)
+static __always_inline bool interrupts_from_above(struct task_struct *task, __u64 sp)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct return_instance *instance;
 	struct hp_shadow *shadow;
 	__u32 depth;
@@ -174,8 +182,8 @@ static __always_inline bool interrupts_from_above(__u64 sp)
 	return top < sp && !is_on_signal_stack(task, top);
 }
 
-static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, __u64 duration,
-				 __u32 parent)
+static __always_inline void emit(const struct task_struct *task, struct hp_cell *cell, __u32 entity,
+				 __u64 now, __u64 duration, __u32 parent)
 {
 	void *ring = hp_ring();
 	struct hp_call_event *event = NULL;
@@ -194,7 +202,7 @@ static __always_inline void emit(struct hp_cell *cell, __u32 entity, __u64 now, 
 	}
 	event->hdr.domain = HP_DOMAIN_functions;
 	event->hdr.kind = HP_EVENT_CALL;
-	event->hdr.tid = bpf_get_current_pid_tgid();
+	event->hdr.tid = task->pid;
 	event->hdr.ts_ns = now;
 	event->duration_ns = duration;
 	event->entity = entity;
@@ -231,7 +239,8 @@ static __always_inline void add_up(struct hp_cell *cell, __u64 duration, __u64 s
 }
 
 /* @entry_ns 0: unknown to the caller, taken from the frame. */
-static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
+static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 entity, __u64 entry_ns,
+				  __u32 shift)
 {
 	__u64 now = bpf_ktime_get_ns();
 	const struct hp_control *control = control_of(entity);
@@ -243,7 +252,7 @@ static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns, __u32 
 
 	if (!cell || !control)
 		return;
-	shadow = bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
+	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 	if (shadow) {
 		frame = hp_shadow_match(shadow, sp, entity, &dropped);
 		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
@@ -269,24 +278,24 @@ static __always_inline void leave(__u64 sp, __u32 entity, __u64 entry_ns, __u32 
 		parent = hp_shadow_entity(shadow);
 	}
 	add_up(cell, duration, self, shift);
-	emit(cell, entity, now, duration, parent);
+	emit(task, cell, entity, now, duration, parent);
 }
 
-static __always_inline bool is_watched(void)
+static __always_inline bool is_watched(const struct task_struct *task)
 {
-	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	__u32 tgid = task->tgid;
 
 	/* trap:U11, trap:U12: the kernel's pid filter is per thread on some versions and forks inherit. */
 	return tgid == hp_config.tgid || (tgid && tgid == hp_calibration_tgid);
 }
 
 /* Counts an entry. NULL: a link that was replaced, or a function that was switched off. */
-static __always_inline const struct hp_control *hit(__u64 cookie)
+static __always_inline const struct hp_control *hit(const struct task_struct *task, __u64 cookie)
 {
 	const struct hp_control *control;
 	struct hp_cell *cell;
 
-	if (!is_watched())
+	if (!is_watched(task))
 		return NULL;
 	control = control_of(cookie);
 	if (!control || control->generation != cookie >> 32)
@@ -327,38 +336,43 @@ static __always_inline bool is_chosen(__u32 shift)
 SEC("uprobe")
 int hp_function_session(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 *session = bpf_session_cookie(ctx);
 	const struct hp_control *control;
+	__u64 entry_ns;
 	__u32 shift;
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere_session);
 	if (bpf_session_is_return(ctx)) {
 		__u64 packed = *session;
 
-		leave(ctx->sp - 8, cookie, packed & ((1ull << SHIFT_AT) - 1), packed >> SHIFT_AT);
+		leave(task, ctx->sp - 8, cookie, packed & ((1ull << SHIFT_AT) - 1),
+		      packed >> SHIFT_AT);
 		return 0;
 	}
 	*session = 0;
-	control = hit(cookie);
+	control = hit(task, cookie);
 	if (!control)
 		return 1;
 	shift = control->shift;
 	if (!is_chosen(shift))
 		return pass_over(control);
-	if (too_deep()) {
+	if (too_deep(task)) {
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
 		return pass_over(control);
 	}
-	if (bpf_ktime_get_ns() > hp_alive_until_ns) {
-		hp_count(HP_STAT_PAUSED);
-		return 1;
-	}
-	if (interrupts_from_above(ctx->sp)) {
+	if (interrupts_from_above(task, ctx->sp)) {
 		hp_count(HP_STAT_SIGNAL_STACK);
 		return pass_over(control);
 	}
-	*session = enter(ctx->sp, cookie) | (__u64)shift << SHIFT_AT;
+	entry_ns = enter(task, ctx->sp, cookie);
+	if (entry_ns > hp_alive_until_ns) {
+		take_back(ctx->sp);
+		hp_count(HP_STAT_PAUSED);
+		return 1;
+	}
+	*session = entry_ns | (__u64)shift << SHIFT_AT;
 	return 0;
 }
 
@@ -366,17 +380,18 @@ int hp_function_session(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_paired(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(cookie))
+	if (!hit(task, cookie))
 		return 0;
-	if (too_deep())
+	if (too_deep(task))
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
-	else if (interrupts_from_above(ctx->sp))
+	else if (interrupts_from_above(task, ctx->sp))
 		hp_count(HP_STAT_SIGNAL_STACK);
 	else
-		enter(ctx->sp, cookie);
+		enter(task, ctx->sp, cookie);
 	return 0;
 }
 
@@ -384,24 +399,27 @@ int hp_function_paired(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_entry(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(cookie))
+	if (!hit(task, cookie))
 		return 0;
-	if (interrupts_from_above(ctx->sp))
+	if (interrupts_from_above(task, ctx->sp))
 		hp_count(HP_STAT_SIGNAL_STACK);
 	else
-		enter(ctx->sp, cookie);
+		enter(task, ctx->sp, cookie);
 	return 0;
 }
 
 SEC("uretprobe")
 int hp_function_return(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (is_watched())
-		leave(ctx->sp - 8, bpf_get_attach_cookie(ctx), 0, 0);
+	if (is_watched(task))
+		leave(task, ctx->sp - 8, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
 }
 
@@ -412,9 +430,11 @@ int hp_function_return(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_exit(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (is_watched() && !interrupts_from_above(ctx->sp))
-		leave(ctx->sp, bpf_get_attach_cookie(ctx), 0, 0);
+	if (is_watched(task) && !interrupts_from_above(task, ctx->sp))
+		leave(task, ctx->sp, bpf_get_attach_cookie(ctx), 0, 0);
 	return 0;
 }
 
@@ -422,8 +442,10 @@ int hp_function_exit(struct pt_regs *ctx)
 SEC("uprobe")
 int hp_function_count(struct pt_regs *ctx)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
+
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	hit(bpf_get_attach_cookie(ctx));
+	hit(task, bpf_get_attach_cookie(ctx));
 	return 0;
 }
 

@@ -56,8 +56,10 @@ static __always_inline void hp_count(enum hp_stat stat)
 /* The ring of this CPU, or NULL before user space has put one there. */
 static __always_inline void *hp_ring(void)
 {
-	__u32 key = bpf_get_smp_processor_id() % hp_config.nrings;
+	__u32 key = bpf_get_smp_processor_id();
 
+	if (key >= hp_config.nrings) /* a division only where CPUs share */
+		key %= hp_config.nrings;
 	return bpf_map_lookup_elem(&hp_rings, &key);
 }
 

@@ -51,7 +51,7 @@ struct host {
 	__u64 stats[HP_NSTATS];
 	struct hp_call_event events[HOST_EVENTS];
 	size_t nevents;
-	bool ring_full, no_storage, foreign;
+	bool ring_full, no_storage;
 	bool session_return;
 	__u32 random;
 	__u64 *session_cookie;
@@ -126,7 +126,7 @@ __u32 bpf_get_smp_processor_id(void)
 
 __u64 bpf_get_current_pid_tgid(void)
 {
-	return (__u64)(hp_config.tgid + host.foreign) << 32 | host.current->tid;
+	return (__u64)host.current->task.tgid << 32 | host.current->tid;
 }
 
 __u64 bpf_get_attach_cookie(const struct pt_regs *ctx)

@@ -182,7 +182,7 @@ static void test_calibration_leaves_no_record(void **state)
 	host.ring_full = false;
 	assert_int_equal(host.stats[HP_STAT_RING_FULL], 0);
 	/* In its own process only. */
-	host.foreign = true;
+	caller.thread->task.tgid++;
 	begin_call(1, 1, 0);
 	do_return(&caller);
 	assert_int_equal(host.cells[1].hits, 0);

@@ -319,7 +319,7 @@ static void test_not_current(void **state)
 	hp_function_return(&regs);
 
 	/* Another process, which has inherited the breakpoints by fork (trap:U12). */
-	host.foreign = true;
+	caller.thread->task.tgid++;
 	do_call(&caller, 2, EXIT_PROBES, 1);
 	do_return(&caller);
 	assert_int_equal(host.cells[2].hits, 0);
