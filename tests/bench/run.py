@@ -1,13 +1,17 @@
-"""Budgets that need a quiet machine: python3 tests/bench/run.py BUILD_DIR [--rounds N] [--only startup|calls].
+"""Budgets that need a quiet machine: python3 tests/bench/run.py BUILD_DIR [--rounds N] [--only startup|attach|calls|bias].
 
 startup: 20,000 functions: start to first answer, attach time, memory, each against its budget.
-calls:   cost of a timed call against an empty uprobe pair and a bpftrace latency script, interleaved rounds, median and
-         spread of ratios; never absolute figures of one run, since machines differ and are noisy.
-Exit status 1 if a budget of startup is missed; ratios of calls are printed beside theirs.
+attach:  1,000, 10,000 and 50,000 functions: time to attach and to detach.
+calls:   cost of a timed call against an empty session on the same instruction and against a bpftrace latency script on the same
+         function, of a call that is timed once in 16 against an empty uprobe; interleaved rounds, median and spread of
+         ratios; never absolute figures of one run, since machines differ and are noisy.
+bias:    durations that the daemon shows against those without probes, bodies of 0.2 to 100 us, and a caller of ten.
+Exit status 1 if a budget of startup is missed; the others are printed beside theirs.
 """
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -17,7 +21,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("build")
 parser.add_argument("--rounds", type=int, default=9)
-parser.add_argument("--only", choices=["startup", "calls"])
+parser.add_argument("--only", choices=["startup", "attach", "calls", "bias"])
 options = parser.parse_args()
 os.environ["HP_DAEMON"] = os.path.join(options.build, "hotpathd")
 os.environ["HP_FIXTURES"] = os.path.join(options.build, "fixtures")
@@ -75,7 +79,65 @@ def startup():
     verdict("kernel memory of its maps", median["kernel"], 64 << 20, mib)
 
 
-# One function per way in which code begins; the fixture is small, so that only the probe costs.
+# Functions of the smallest kind, as many as wanted.
+MANY = """.text
+.macro one n
+.globl many_\\n
+.type many_\\n,@function
+many_\\n: push %rbp
+pop %rbp
+ret
+.size many_\\n,.-many_\\n
+.endm
+.altmacro
+.set i,0
+.rept {count}
+one %i
+.set i,i+1
+.endr
+.globl main
+.type main,@function
+main: push %rbx
+1: call getchar@PLT
+test %eax,%eax
+jns 1b
+xor %eax,%eax
+pop %rbx
+ret
+.size main,.-main
+.section .note.GNU-stack,"",@progbits
+"""
+
+
+def compiled(name, source, *flags):
+    path = os.path.join(harness.temp_dir(), name)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(source)
+    program = os.path.splitext(path)[0]
+    subprocess.run(["cc", *flags, path, "-o", program], check=True)
+    return program
+
+
+def attach():
+    print("attach and detach (median of five; in the kernel, and until the daemon has ended):", flush=True)
+    for count in (1000, 10000, 50000):
+        program = compiled(f"many{count}.s", MANY.format(count=count))
+        rows = []
+        for _ in range(5):
+            target = Process([program])
+            daemon = Daemon("--pid", target.pid, "--domains", "functions")
+            status = daemon.wait_ready()
+            attached = status["probes"]["attached"]
+            start = time.monotonic()
+            daemon.stop()
+            rows.append((status["attach_ns"] / 1e9, time.monotonic() - start))
+            target.close()
+        print(f"  {attached:>6} functions: attached in {ms(statistics.median(r[0] for r in rows))}, detached in "
+              f"{ms(statistics.median(r[1] for r in rows))}", flush=True)
+
+
+# One function per way in which code begins, and one that takes as long as it is told; the fixture is small, so that only the
+# probe costs.
 SOURCE = r"""
 #include "fixture.h"
 #define BODY(name, code) __asm__(".text\n.balign 16\n.globl " #name "\n.type " #name ",@function\n" #name ":\n" code \
@@ -84,19 +146,22 @@ BODY(f_push, "push %rbp\nmov %rsp,%rbp\nlea 1(%rdi),%rax\npop %rbp\nret\n")
 BODY(f_endbr, "endbr64\npush %rbp\nmov %rsp,%rbp\nlea 1(%rdi),%rax\npop %rbp\nret\n")
 BODY(f_mov, "mov %rdi,%rax\npush %rbx\nadd $1,%rax\npop %rbx\nret\n")
 BODY(f_test, "test %rdi,%rdi\nje 1f\nlea 1(%rdi),%rax\nret\n1: mov $1,%eax\nret\n")
+BODY(f_spin, "push %rbp\n1: dec %rdi\njnz 1b\npop %rbp\nret\n")
+BODY(f_ten, "push %rbp\npush %rbx\npush %r12\nmov %rdi,%r12\nmov $10,%ebx\n1: mov %r12,%rdi\ncall f_spin\ndec %ebx\n"
+	"jnz 1b\npop %r12\npop %rbx\npop %rbp\nret\n")
 int main(void)
 {
-	static const struct { const char *name; uint64_t (*call)(uint64_t); } all[] = {
-		{"f_push", f_push}, {"f_endbr", f_endbr}, {"f_mov", f_mov}, {"f_test", f_test}};
+	static const struct { const char *name; uint64_t (*call)(uint64_t); } all[] = {{"f_push", f_push},
+		{"f_endbr", f_endbr}, {"f_mov", f_mov}, {"f_test", f_test}, {"f_spin", f_spin}, {"f_ten", f_ten}};
 	char line[64];
 	fx_ready();
 	while (fgets(line, sizeof(line), stdin)) {
-		char name[32]; unsigned long n;
-		if (sscanf(line, "%31s %lu", name, &n) != 2) break;
+		char name[32]; unsigned long n, x;
+		if (sscanf(line, "%31s %lu %lu", name, &n, &x) != 3) break;
 		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 			if (strcmp(all[i].name, name)) continue;
-			uint64_t start = fx_clock_ns(CLOCK_THREAD_CPUTIME_ID), x = 1;
-			for (unsigned long k = 0; k < n; k++) x = all[i].call(x);
+			uint64_t start = fx_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+			for (unsigned long k = 0; k < n; k++) all[i].call(x);
 			printf("{\"ns\":%.2f}\n", (double)(fx_clock_ns(CLOCK_THREAD_CPUTIME_ID) - start) / n);
 			fflush(stdout);
 		}
@@ -104,42 +169,40 @@ int main(void)
 	return 0;
 }
 """
-CALLS = 60000
+CALLS = 20000
 
 
 class Target(Process):
-    def measure(self, name):
-        self.child.stdin.write(f"{name} {CALLS}\n".encode())
+    def __init__(self):
+        self.program = compiled("entries.c", SOURCE, "-O2", "-g", "-D_GNU_SOURCE", "-I",
+                                os.path.join(harness.ROOT, "tests", "fixtures"))
+        super().__init__([self.program])
+        self.out.get(timeout=10)
+
+    def once(self, name, calls=CALLS, argument=1):
+        self.child.stdin.write(f"{name} {calls} {argument}\n".encode())
         self.child.stdin.flush()
         return json.loads(self.out.get(timeout=120))["ns"]
 
+    def measure(self, name, calls=CALLS, argument=1):
+        """The least of five: what else runs on the machine only adds."""
+        return min(self.once(name, calls, argument) for _ in range(5))
 
-def build_target():
-    folder = harness.temp_dir()
-    source, program = os.path.join(folder, "entries.c"), os.path.join(folder, "entries")
-    with open(source, "w", encoding="ascii") as file:
-        file.write(SOURCE)
-    subprocess.run(["cc", "-O2", "-g", "-D_GNU_SOURCE", "-I", os.path.join(harness.ROOT, "tests", "fixtures"), source, "-o", program],
-                   check=True)
-    return program
-
-
-def bpftrace(program, pid, name, script):
-    tracer = Process(["bpftrace", "-p", str(pid), "-e", script.format(p=program, f=name)])
-    wait_until(lambda: harness.changed_text(pid) or not tracer.alive(), what="the probes of bpftrace")
-    if not tracer.alive():
-        raise AssertionError(f"bpftrace failed: {tracer.stderr()}")
-    return tracer
+    def site(self, name):
+        """Offset in the file of the instruction that the daemon probes."""
+        text = subprocess.run([harness.DAEMON, "--pid", str(self.pid), "--dry-run", "--functions", name], capture_output=True,
+                              text=True, check=True).stdout
+        row = next(line.split("\t") for line in text.splitlines() if line.startswith(name + "\t"))
+        addr = int(row[2], 16) + int(re.match(r"\+(\d+)", row[3]).group(1))
+        loads = subprocess.run(["readelf", "-lW", self.program], capture_output=True, text=True, check=True).stdout
+        for words in (line.split() for line in loads.splitlines()):
+            if words[:1] == ["LOAD"] and 0 <= addr - int(words[2], 16) < int(words[4], 16):
+                return addr - int(words[2], 16) + int(words[1], 16)
+        raise AssertionError(f"no segment holds {name}")
 
 
-EMPTY = "uprobe:{p}:{f} {{ }} uretprobe:{p}:{f} {{ }}"
-LATENCY = ("uprobe:{p}:{f} {{ @s[tid] = nsecs; }} uretprobe:{p}:{f} /@s[tid]/ "
-           "{{ @h = hist(nsecs - @s[tid]); delete(@s[tid]); }}")
-
-
-def with_tracer(target, program, name, script):
-    tracer = bpftrace(program, target.pid, name, script)
-    target.measure(name)  # warm
+def with_tracer(target, tracer, name):
+    target.once(name)  # warm
     cost = target.measure(name)
     tracer.child.send_signal(2)
     tracer.wait()
@@ -147,49 +210,90 @@ def with_tracer(target, program, name, script):
     return cost
 
 
-def with_daemon(target, name):
-    daemon = Daemon("--pid", target.pid, "--exact", name, "--domains", "functions")
-    daemon.wait_ready()
-    target.measure(name)
-    cost = target.measure(name)
-    daemon.stop()
-    harness.check_clean(target.pid)
-    return cost
+LATENCY = ("uprobe:{p}:{f} {{ @s[tid] = nsecs; }} uretprobe:{p}:{f} /@s[tid]/ "
+           "{{ @h = hist(nsecs - @s[tid]); delete(@s[tid]); }}")
+
+
+def with_bpftrace(target, name):
+    tracer = Process(["bpftrace", "-p", str(target.pid), "-e", LATENCY.format(p=target.program, f=name)])
+    wait_until(lambda: harness.changed_text(target.pid) or not tracer.alive(), what="the probes of bpftrace")
+    if not tracer.alive():
+        raise AssertionError(f"bpftrace failed: {tracer.stderr()}")
+    return with_tracer(target, tracer, name)
+
+
+def with_probe(target, name, offset, kind):
+    tracer = Process([os.path.join(options.build, "tests", "bench", "bench_probe"), str(target.pid), target.program, f"{offset:x}",
+                      kind])
+    tracer.out.get(timeout=10)
+    return with_tracer(target, tracer, name)
+
+
+KINDS = ("empty", "empty-session", "timed", "sampled")
 
 
 def calls():
     if not harness.shutil.which("bpftrace"):
         print("calls: SKIP: bpftrace is not installed")
         return
-    program = build_target()
-    target = Target([program])
-    target.out.get(timeout=10)
+    target = Target()
     version = subprocess.run(["bpftrace", "--version"], capture_output=True, text=True, check=False).stdout.strip()
     print(f"cost of a timed call, {options.rounds} interleaved rounds, kernel {os.uname().release}, {version}:", flush=True)
-    print("  (the empty pair is bpftrace's entry and return probe at the symbol, not a session)")
     for name, budget in (("f_push", 0.80), ("f_endbr", 0.13), ("f_mov", 0.13), ("f_test", 0.13)):
-        rows = []
+        offset, rows = target.site(name), []
         for _ in range(options.rounds):
             base = target.measure(name)
-            ours = with_daemon(target, name) - base
-            latency = with_tracer(target, program, name, LATENCY) - base
-            empty = with_tracer(target, program, name, EMPTY) - base
-            rows.append((ours, latency, empty))
-        against_latency = [ours / latency for ours, latency, _ in rows]
-        against_empty = [ours / empty for ours, _, empty in rows]
-        print(f"  {name}: {statistics.median(r[0] for r in rows):.0f} ns a call; bpftrace {statistics.median(r[1] for r in rows):.0f} ns; "
-              f"empty pair {statistics.median(r[2] for r in rows):.0f} ns")
-        print(f"    against an empty pair: {spread(against_empty)}")
-        print(f"    against bpftrace:      {spread(against_latency)}")
-        verdict(f"{name} against bpftrace", statistics.median(against_latency), budget, lambda v: f"{v:.3f} x", hard=False)
+            row = {kind: with_probe(target, name, offset, kind) - base for kind in KINDS}
+            row["bpftrace"] = with_bpftrace(target, name) - base
+            rows.append(row)
+        print(f"  {name}: " + ", ".join(f"{kind} {statistics.median(row[kind] for row in rows):.0f} ns" for kind in rows[0]))
+        for what, over, under, limit in (("timed against an empty session", "timed", "empty-session", 1.30),
+                                         ("1 in 16 against an empty uprobe", "sampled", "empty", 1.20),
+                                         ("timed against bpftrace", "timed", "bpftrace", budget),
+                                         ("  an empty session against bpftrace", "empty-session", "bpftrace", None)):
+            ratios = [row[over] / row[under] for row in rows]
+            print(f"    {what}: {spread(ratios)}")
+            if limit:
+                verdict(f"{name}: {what}", statistics.median(ratios), limit, lambda v: f"{v:.3f} x", hard=False)
+    target.close()
+
+
+def shown(target, name, argument, calls):
+    """What the daemon says of so many calls: median of its durations, in ns."""
+    daemon = Daemon("--pid", target.pid, "--exact", "f_spin", "--exact", "f_ten", "--domains", "functions", "--percentiles", "50")
+    daemon.wait_ready()
+    target.once(name, calls, argument)
+    wait_until(lambda: daemon.functions().get(name, {}).get("calls", 0) >= calls, what="the calls")
+    entry = daemon.functions()[name]
+    daemon.stop()
+    return entry["percentiles_ns"]["p50"] if "percentiles_ns" in entry else entry["p50_ns"]
+
+
+def bias():
+    target = Target()
+    print(f"bias of durations, {options.rounds} rounds:", flush=True)
+    loop = target.measure("f_spin", 2000, 100000) / 100000
+    for name, inner in (("f_spin", 1), ("f_ten", 10)):
+        for body in (200, 1000, 10000, 100000):
+            argument, count = max(1, int(body / loop / inner)), max(500, 2000000 // body)
+            errors = []
+            for _ in range(options.rounds):
+                true = target.measure(name, count, argument)
+                errors.append((shown(target, name, argument, count) - true, true))
+            error, true = statistics.median(e[0] for e in errors), statistics.median(e[1] for e in errors)
+            print(f"  {name} of {true:.0f} ns: {error:+.0f} ns ({error / true * 100:+.1f} %), {min(e[0] for e in errors):+.0f} ... "
+                  f"{max(e[0] for e in errors):+.0f}", flush=True)
+            if name == "f_spin":
+                verdict(f"bias of a leaf of {true:.0f} ns", abs(error), 100, lambda v: f"{v:.0f} ns", hard=False)
+            else:
+                verdict(f"bias of a caller of {true:.0f} ns", abs(error) / true, 0.1, lambda v: f"{v * 100:.1f} %", hard=False)
     target.close()
 
 
 def main():
-    if options.only != "calls":
-        startup()
-    if options.only != "startup":
-        calls()
+    for part in (startup, attach, calls, bias):
+        if options.only in (None, part.__name__):
+            part()
     if missed:
         raise AssertionError("missed: " + ", ".join(missed))
 
