@@ -28,6 +28,7 @@ enum hp_sym_flags {
 	 * before a probe goes there, a call or a pointer that leads there must prove it (trap:T10).
 	 */
 	HP_SYM_FRAME = 1 << 4,
+	HP_SYM_GO = 1 << 5, /* in Go's own table: not C of a Go program */
 };
 
 /* Where a module's names come from, and what could not be used. */
@@ -68,6 +69,7 @@ enum hp_module_trait {
 	HP_MODULE_STATIC = 1 << 4, /* a program without PT_INTERP: static or static-pie */
 	/* Exceptions may pass through its functions: C++, Rust ... (trap:U7). */
 	HP_MODULE_UNWINDS = 1 << 5,
+	HP_MODULE_GO_TABLE = 1 << 6, /* HP_SYM_GO tells which of its functions are Go's */
 };
 
 /*

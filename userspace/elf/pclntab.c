@@ -31,6 +31,21 @@ void hp_gofuncs_deinit(struct hp_gofuncs *funcs)
 	hp_vec_free(&funcs->list);
 }
 
+size_t hp_pclntab_find(const void *data, size_t size, size_t from)
+{
+	static const uint8_t magics[] = {MAGIC_1_16 & 0xff, MAGIC_1_18 & 0xff, MAGIC_1_20 & 0xff};
+	const uint8_t *bytes = data;
+
+	for (size_t at = (from + 7) / 8 * 8; size >= 8 && at <= size - 8; at += 8) {
+		static const uint8_t rest[] = {0xff, 0xff, 0xff, 0, 0, 1, 8};
+
+		if (memcmp(bytes + at + 1, rest, sizeof(rest)) == 0 &&
+		    memchr(magics, bytes[at], sizeof(magics)))
+			return at;
+	}
+	return SIZE_MAX;
+}
+
 static struct hp_reader at(const struct table *table, uint64_t pos)
 {
 	struct hp_reader reader = hp_reader_over(table->data, table->size);
@@ -90,8 +105,9 @@ static const char *name_at(const struct table *table, uint64_t pos)
 	reader = at(table, pos);
 	word(&reader, table->narrow); /* its entry again */
 	name = hp_reader_u32(&reader);
-	if (reader.failed || name == 0 || __builtin_add_overflow(table->names, name, &name) ||
-	    name >= table->size)
+	/* Since 1.16 the first function's name is the first text of its part. */
+	if (reader.failed || (name == 0 && !table->names) ||
+	    __builtin_add_overflow(table->names, name, &name) || name >= table->size)
 		return NULL;
 	if (!memchr(table->data + name, '\0',
 		    table->size - name < MAX_NAME ? table->size - name : MAX_NAME))

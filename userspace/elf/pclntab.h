@@ -24,4 +24,6 @@ struct hp_gofuncs {
  * known), -E2BIG, -ENOMEM. Filled only after 0. @data must outlive it. Pure.
  */
 int hp_pclntab_read(const void *data, size_t size, uint64_t text, struct hp_gofuncs *ret_funcs);
+/* Where in @data, from @from on, a table may begin: a multiple of 8, SIZE_MAX = nowhere. */
+size_t hp_pclntab_find(const void *data, size_t size, size_t from);
 void hp_gofuncs_deinit(struct hp_gofuncs *funcs);

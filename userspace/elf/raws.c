@@ -142,7 +142,7 @@ static int add_index_sym(struct hp_raws *raws, size_t first, size_t end, struct 
 			sym.aliases++;
 		if (!(other->flags & HP_SYM_DYNAMIC))
 			sym.flags &= ~(uint32_t)HP_SYM_DYNAMIC;
-		sym.flags |= other->flags & HP_SYM_IFUNC;
+		sym.flags |= other->flags & (HP_SYM_IFUNC | HP_SYM_GO);
 	}
 	sym.size = size_of(index, &(struct hp_raw){.addr = raw->addr, .size = sym.size}, next);
 	r = add_name(index, raw->name, &sym.name, &cold);

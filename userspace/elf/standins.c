@@ -13,6 +13,7 @@
 
 #define MAX_FRAMES   (512u << 20)
 #define MAX_UNPACKED (256u << 20)
+#define MAX_TRIES    16 /* places that look like the start of Go's table */
 
 void hp_standins_deinit(struct hp_standins *standins)
 {
@@ -41,6 +42,9 @@ int hp_standins_note_section(struct hp_standins *standins, Elf_Scn *section, con
 	} else if (ends_with(name, ".gopclntab")) { /* ".data.rel.ro.gopclntab" in a PIE */
 		standins->pclntab = section;
 		standins->pclntab_vaddr = shdr->sh_addr;
+	} else if (strcmp(name, ".data.rel.ro") == 0) {
+		standins->relro = section;
+		standins->relro_vaddr = shdr->sh_addr;
 	} else if (strcmp(name, ".gnu_debugdata") == 0) {
 		standins->debugdata = section;
 	} else if (strcmp(name, ".gnu_debuglink") == 0) {
@@ -107,29 +111,87 @@ static uint64_t relocated(const struct hp_standins *standins, uint64_t vaddr)
 	return 0;
 }
 
-int hp_standins_add_go(struct hp_standins *standins, struct hp_index *index, struct hp_raws *raws)
+/* The table at @offset of @data, which is loaded at @vaddr. */
+static int read_go(const struct hp_standins *standins, const Elf_Data *data, size_t offset,
+		   uint64_t vaddr, struct hp_gofuncs *ret_funcs)
 {
 	/* Where the table holds the text's address, since Go 1.18. */
-	const uint64_t text = standins->pclntab_vaddr + 8 + 2 * sizeof(uint64_t);
-	const Elf_Data *data = bytes_of(standins->pclntab);
-	struct hp_gofuncs funcs = {0};
-	int r;
+	const uint64_t text = vaddr + offset + 8 + 2 * sizeof(uint64_t);
 
-	if (!data)
-		return 0;
-	r = hp_pclntab_read(data->d_buf, data->d_size, relocated(standins, text), &funcs);
+	return hp_pclntab_read((const uint8_t *)data->d_buf + offset, data->d_size - offset,
+			       relocated(standins, text), ret_funcs);
+}
+
+/* 0, -ENOENT or what hp_pclntab_read() says. */
+static int find_go(const struct hp_standins *standins, const struct hp_index *index,
+		   struct hp_gofuncs *ret_funcs)
+{
+	const Elf_Data *data = bytes_of(standins->pclntab);
+	int r = -ENOENT;
+
+	if (data)
+		return read_go(standins, data, 0, standins->pclntab_vaddr, ret_funcs);
+	data = index->traits & HP_MODULE_GO ? bytes_of(standins->relro) : NULL;
+	for (size_t at = 0, tries = 0; data && r < 0 && tries < MAX_TRIES; at += 8, tries++) {
+		at = hp_pclntab_find(data->d_buf, data->d_size, at);
+		if (at == SIZE_MAX)
+			break;
+		r = read_go(standins, data, at, standins->relro_vaddr, ret_funcs);
+		if (r == 0 && (!ret_funcs->list.len ||
+			       !hp_index_segment(index, ret_funcs->list.data[0].start))) {
+			hp_gofuncs_deinit(ret_funcs);
+			r = -EBADMSG;
+		}
+	}
+	return r;
+}
+
+static int add_go(const struct hp_gofuncs *funcs, struct hp_index *index, struct hp_raws *raws)
+{
+	hp_vec_each(func, &funcs->list) {
+		const struct hp_raw raw = {
+			.addr = func->start, .size = func->size, .name = func->name};
+		int r = hp_index_segment(index, func->start) ? hp_raws_add(raws, &raw) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	index->sources |= HP_NAMES_PCLNTAB;
+	return 0;
+}
+
+/*
+ * By range: Go's code lies together, and what stands in it without a name in the table is no C. (C that Go's own
+ * linker put there is in the table.)
+ */
+static void mark_go(const struct hp_gofuncs *funcs, struct hp_index *index, struct hp_raws *raws)
+{
+	const struct hp_gofunc *first = funcs->list.data, *last = first + funcs->list.len - 1;
+
+	if (!funcs->list.len)
+		return;
+	hp_vec_each(raw, &raws->list) {
+		if (raw->addr >= first->start && raw->addr < last->start + last->size) {
+			raw->flags |= HP_SYM_GO;
+			index->traits |= HP_MODULE_GO_TABLE;
+		}
+	}
+}
+
+int hp_standins_read_go(struct hp_standins *standins, struct hp_index *index, struct hp_raws *raws,
+			bool add)
+{
+	struct hp_gofuncs funcs = {0};
+	int r = find_go(standins, index, &funcs);
+
 	if (r == -EBADMSG)
 		index->sources |= HP_NAMES_BAD_PCLNTAB;
 	if (r < 0)
-		return r == -EBADMSG ? 0 : r;
-	hp_vec_each(func, &funcs.list) {
-		const struct hp_raw raw = {
-			.addr = func->start, .size = func->size, .name = func->name};
-
-		if (r == 0 && hp_index_segment(index, func->start))
-			r = hp_raws_add(raws, &raw);
-	}
-	index->sources |= HP_NAMES_PCLNTAB;
+		return r == -EBADMSG || r == -ENOENT ? 0 : r;
+	if (add)
+		r = add_go(&funcs, index, raws);
+	if (r == 0)
+		mark_go(&funcs, index, raws);
 	hp_gofuncs_deinit(&funcs);
 	return r < 0 ? r : 1;
 }

@@ -20,8 +20,9 @@ struct hp_stubs { /* one procedure linkage table */
 struct hp_standins {
 	Elf *elf;
 	Elf_Scn *frames, *pclntab, *debugdata, *debuglink; /* NULL: it has none */
+	Elf_Scn *relro; /* where other linkers than Go's put Go's table, in a PIE */
 	uint64_t frames_vaddr, frames_hdr_offset, frames_hdr_vaddr, frames_hdr_size;
-	uint64_t pclntab_vaddr;
+	uint64_t pclntab_vaddr, relro_vaddr;
 	HP_VEC(Elf_Scn *) relocations;
 	HP_VEC(struct hp_stubs) stubs;
 	void *unpacked; /* .gnu_debugdata */
@@ -35,9 +36,11 @@ void hp_standins_note_segment(struct hp_standins *standins, const GElf_Phdr *phd
 
 /*
  * Each of these: 0 = there is none, or it is malformed, which index->sources tells; 1 = done; -E2BIG or
- * -ENOMEM. Opens the file packed in .gnu_debugdata; adds Go's functions; reads .eh_frame.
+ * -ENOMEM. Opens the file packed in .gnu_debugdata; gives HP_SYM_GO to the functions in Go's table, after
+ * adding them if @add; reads .eh_frame.
  */
 int hp_standins_open_debugdata(struct hp_standins *standins, struct hp_index *index, Elf **ret_elf);
-int hp_standins_add_go(struct hp_standins *standins, struct hp_index *index, struct hp_raws *raws);
+int hp_standins_read_go(struct hp_standins *standins, struct hp_index *index, struct hp_raws *raws,
+			bool add);
 int hp_standins_read_frames(struct hp_standins *standins, struct hp_index *index,
 			    struct hp_frames *ret_frames);

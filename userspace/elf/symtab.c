@@ -310,11 +310,21 @@ static int read_standins(struct parse *parse, int debug_fd)
 	int r = debug_fd >= 0 ? read_debug_file(parse, debug_fd) : read_packed(parse);
 
 	if (r == 0 && !(parse->index->sources & HP_NAMES_DEBUG_FILE)) {
-		r = hp_standins_add_go(&parse->standins, parse->index, &parse->raws);
+		r = hp_standins_read_go(&parse->standins, parse->index, &parse->raws, true);
 		if (r >= 0)
 			r = read_frames(parse);
 	}
 	return r;
+}
+
+/* Where names come from elsewhere, Go's table still tells its functions from C's. */
+static int mark_go(struct parse *parse)
+{
+	int r = 0;
+
+	if (parse->has_symtab || parse->index->sources & HP_NAMES_DEBUG_FILE)
+		r = hp_standins_read_go(&parse->standins, parse->index, &parse->raws, false);
+	return r < 0 ? r : 0;
 }
 
 static void conclude(struct parse *parse)
@@ -348,6 +358,8 @@ static int read_all(struct parse *parse, int debug_fd)
 	read_link(parse);
 	if (!parse->has_symtab)
 		r = read_standins(parse, debug_fd);
+	if (r >= 0)
+		r = mark_go(parse);
 	if (r == 0)
 		r = hp_raws_build(&parse->raws, parse->index);
 	if (r == 0)

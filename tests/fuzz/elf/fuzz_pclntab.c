@@ -6,6 +6,20 @@
 
 #include "elf/pclntab.h"
 
+/* The places that look like a table, each behind the one before and inside. */
+static void find_all(const uint8_t *data, size_t size)
+{
+	size_t at = hp_pclntab_find(data, size, 0);
+
+	while (at != SIZE_MAX) {
+		size_t next = hp_pclntab_find(data, size, at + 1);
+
+		assert(at % 8 == 0 && at <= size - 8 && data[at + 7] == 8);
+		assert(next > at);
+		at = next;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -19,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += sizeof(text);
 		size -= sizeof(text);
 	}
+	find_all(data, size);
 	r = hp_pclntab_read(data, size, text, &funcs);
 	assert(r == 0 || r == -EBADMSG || r == -E2BIG || r == -ENOMEM);
 	if (r < 0) {

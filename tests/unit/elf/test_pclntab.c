@@ -163,6 +163,41 @@ static void test_bad_name(void **state)
 	hp_gofuncs_deinit(&funcs);
 }
 
+/* The names' part begins with the first function's name, as linkers make it. */
+static void test_first_name(void **state)
+{
+	struct table table;
+
+	make(&table, GO_1_20);
+	table.data[32] = 201;
+	table.data[320 + 4] = 0;
+	table.data[336 + 4] = 7;
+	expect(&table, TEXT, TEXT);
+}
+
+/* Where another linker has put the table among other data. */
+static void test_find(void **state)
+{
+	uint8_t data[64] = {0};
+	static const uint8_t head[] = {0xf0, 0xff, 0xff, 0xff, 0, 0, 1, 8};
+
+	assert_true(hp_pclntab_find(NULL, 0, 0) == SIZE_MAX);
+	assert_true(hp_pclntab_find(data, sizeof(data), 0) == SIZE_MAX);
+	memcpy(data + 13, head, sizeof(head)); /* not aligned */
+	assert_true(hp_pclntab_find(data, sizeof(data), 0) == SIZE_MAX);
+	memcpy(data + 24, head, sizeof(head));
+	memcpy(data + 56, head, sizeof(head));
+	data[56] = 0xf1;
+	assert_int_equal(hp_pclntab_find(data, sizeof(data), 0), 24);
+	assert_int_equal(hp_pclntab_find(data, sizeof(data), 24), 24);
+	assert_int_equal(hp_pclntab_find(data, sizeof(data), 25), 56);
+	assert_true(hp_pclntab_find(data, sizeof(data) - 1, 25) == SIZE_MAX);
+	assert_true(hp_pclntab_find(data, sizeof(data), 57) == SIZE_MAX);
+	assert_true(hp_pclntab_find(data, sizeof(data), 1000) == SIZE_MAX);
+	data[24] = 0xf2; /* of the future */
+	assert_int_equal(hp_pclntab_find(data, sizeof(data), 0), 56);
+}
+
 static void test_damage(void **state)
 {
 	struct hp_gofuncs funcs;
@@ -185,10 +220,9 @@ static void test_damage(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layouts),
-		cmocka_unit_test(test_bad_headers),
-		cmocka_unit_test(test_bad_name),
-		cmocka_unit_test(test_damage),
+		cmocka_unit_test(test_layouts),  cmocka_unit_test(test_bad_headers),
+		cmocka_unit_test(test_bad_name), cmocka_unit_test(test_first_name),
+		cmocka_unit_test(test_find),     cmocka_unit_test(test_damage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

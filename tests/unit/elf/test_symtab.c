@@ -177,7 +177,7 @@ static void test_traits(void **state)
 		{"cxx_static", HP_MODULE_UNWINDS | HP_MODULE_STATIC, false},
 		{"fibers", HP_MODULE_FIBERS, false},
 		{"rustfix", HP_MODULE_RUST | HP_MODULE_UNWINDS, true},
-		{"gofix", HP_MODULE_GO | HP_MODULE_STATIC, true},
+		{"gofix", HP_MODULE_GO | HP_MODULE_GO_TABLE | HP_MODULE_STATIC, true},
 	};
 
 	for (size_t i = 0; i < HP_ARRAY_SIZE(known); i++) {
