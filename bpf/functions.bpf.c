@@ -10,6 +10,7 @@
 
 #include "hotpathd/abi/functions.h"
 #include "lib/flight.bpf.h"
+#include "lib/goroutine.bpf.h"
 #include "lib/shadow.bpf.h"
 #include "lib/stack.bpf.h"
 #include "lib/totals.bpf.h"
@@ -139,21 +140,18 @@ static __always_inline bool interrupts_from_above(struct task_struct *task, __u6
 	return top < sp && !is_on_signal_stack(task, top);
 }
 
-/* @entry_ns 0: unknown to the caller, taken from the frame. */
-static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 entity, __u64 entry_ns,
-				  __u32 shift)
+/* A call on the stack of @shadow (NULL: unknown) ends at @now. @entry_ns 0: taken from the frame. */
+static __always_inline void settle(struct task_struct *task, struct hp_shadow *shadow, __u64 now,
+				   __u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
 {
-	__u64 now = bpf_ktime_get_ns();
 	const struct hp_control *control = control_of(entity);
 	struct hp_frame *frame = NULL;
 	struct hp_cell *cell = cell_of(entity);
-	struct hp_shadow *shadow;
 	__u64 duration, self, inside = 0;
 	__u32 parent = 0, dropped;
 
 	if (!cell || !control)
 		return;
-	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 	if (shadow) {
 		frame = hp_shadow_match(shadow, sp, entity, &dropped);
 		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
@@ -180,6 +178,16 @@ static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 enti
 	}
 	add_up(cell, duration, self, shift);
 	emit(task, cell, entity, now, duration, parent);
+}
+
+/* @entry_ns 0: unknown to the caller. */
+static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 entity, __u64 entry_ns,
+				  __u32 shift)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	settle(task, bpf_task_storage_get(&hp_shadows, task, 0, 0), now, sp, entity, entry_ns,
+	       shift);
 }
 
 static __always_inline bool is_watched(const struct task_struct *task)
@@ -344,11 +352,15 @@ SEC("uprobe")
 int hp_function_count(struct pt_regs *ctx)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	hit(task, bpf_get_attach_cookie(ctx));
+	if (!hp_goroutine_must_grow(cookie, ctx->flags))
+		hit(task, cookie & ~HP_COOKIE_CHECKS_STACK);
 	return 0;
 }
+
+#include "lib/goprograms.bpf.h"
 
 /* Read when user space wants to know, never from a probe. */
 SEC("iter.s/task")

@@ -36,6 +36,7 @@ enum bpf_map_type {
 
 enum {
 	BPF_F_NO_PREALLOC = 1 << 0,
+	BPF_NOEXIST = 1,
 	BPF_F_MMAPABLE = 1 << 10,
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1 << 0,
 	BPF_F_USER_STACK = 1 << 8,

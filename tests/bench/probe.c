@@ -62,7 +62,7 @@ static int run_ours(struct hp_multi *multi, uint32_t shift)
 	int link, r = hp_core_open(multi->pid, RING_BYTES, &core, &err);
 
 	if (r == 0)
-		r = hp_functions_object_load(core, ENTITY, false, &object);
+		r = hp_functions_object_load(core, ENTITY, false, false, &object);
 	if (r < 0)
 		return fail("our programs", r);
 	__atomic_store_n(object.alive_until_ns, UINT64_MAX, __ATOMIC_RELAXED);

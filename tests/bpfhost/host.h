@@ -29,6 +29,7 @@
 #define HOST_WORDS      512
 #define HOST_EVENTS     4096
 #define HOST_TRAMPOLINE 0x7fffffffe000ull
+#define HOST_GOROUTINES 8
 
 struct host_thread {
 	struct task_struct task;
@@ -42,7 +43,17 @@ struct host_thread {
 	__u64 stack[HOST_WORDS]; /* grows down; a stack pointer is the address of a word */
 };
 
+/* As struct g begins, and the map of shadow stacks. */
+struct host_goroutine {
+	struct {
+		__u64 lo, hi;
+	} stack;
+	struct hp_shadow shadow;
+	bool has_shadow;
+};
+
 struct host {
+	struct host_goroutine goroutines[HOST_GOROUTINES];
 	__u64 now_ns;
 	struct host_thread threads[2];
 	struct host_thread *current;
@@ -90,10 +101,48 @@ static inline void host_reset(void)
 	hp_alive_until_ns = UINT64_MAX;
 }
 
+static struct host_goroutine *host_goroutine(const void *key)
+{
+	uintptr_t g = *(const __u64 *)key, first = (uintptr_t)host.goroutines;
+	size_t i = (g - first) / sizeof(host.goroutines[0]);
+
+	return g >= first && i < HOST_GOROUTINES ? &host.goroutines[i] : NULL;
+}
+
+static void *host_lookup_goroutine(const void *key)
+{
+	struct host_goroutine *goroutine = host_goroutine(key);
+
+	return goroutine && goroutine->has_shadow ? &goroutine->shadow : NULL;
+}
+
+long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags)
+{
+	struct host_goroutine *goroutine = host_goroutine(key);
+
+	if (map != &hp_goroutines || flags != BPF_NOEXIST || !goroutine || host.no_storage)
+		return -7;
+	memcpy(&goroutine->shadow, value, sizeof(goroutine->shadow));
+	goroutine->has_shadow = true;
+	return 0;
+}
+
+long bpf_map_delete_elem(void *map, const void *key)
+{
+	struct host_goroutine *goroutine = host_goroutine(key);
+
+	if (map != &hp_goroutines || !goroutine || !goroutine->has_shadow)
+		return -2;
+	goroutine->has_shadow = false;
+	return 0;
+}
+
 void *bpf_map_lookup_elem(void *map, const void *key)
 {
 	__u32 i = *(const __u32 *)key;
 
+	if (map == &hp_goroutines)
+		return host_lookup_goroutine(key);
 	if (map == &hp_totals)
 		return i < HOST_ENTITIES ? &host.cells[i] : NULL;
 	if (map == &hp_controls)
@@ -141,9 +190,10 @@ __u64 bpf_ktime_get_ns(void)
 
 long bpf_probe_read_user(void *dst, __u32 size, const void *src)
 {
-	const __u64 *word = src;
+	const __u64 *word = src, g = (uintptr_t)src;
 
-	if (word < host.current->stack || word >= host.current->stack + HOST_WORDS)
+	if (!host_goroutine(&g) &&
+	    (word < host.current->stack || word >= host.current->stack + HOST_WORDS))
 		return -14;
 	memcpy(dst, src, size);
 	return 0;

@@ -43,6 +43,8 @@ static const struct {
 	{"hp_function_return", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_exit", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_count", 1000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_function_go_entry", 12000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_function_go_exit", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_flight", 7000, 0},
 };
 

@@ -45,7 +45,8 @@ static int vectors_fill(struct vectors *vectors, const struct hp_plan *plan,
 			&plan->functions.data[partition->indices[i]];
 
 		vectors->offsets[i] = function->offset;
-		vectors->cookies[i] = HP_COOKIE(function->entity, partition->generation);
+		vectors->cookies[i] = HP_COOKIE(function->entity, partition->generation) |
+				      (function->checks_stack ? HP_COOKIE_CHECKS_STACK : 0);
 	}
 	return 0;
 }
@@ -79,7 +80,7 @@ static int open_single(const struct hp_multi *multi, enum hp_attach_type type, i
 }
 
 /* Entries and exits of functions that have probes on their exits. */
-static int open_exits(const struct hp_attach_programs *programs, const struct hp_plan *plan,
+static int open_exits(int entry_fd, int exit_fd, const struct hp_plan *plan,
 		      const struct hp_partition *partition, size_t from,
 		      const struct hp_multi *entry, int fds[2])
 {
@@ -105,7 +106,7 @@ static int open_exits(const struct hp_attach_programs *programs, const struct hp
 		}
 	}
 	hp_pages_cache(entry->path, vectors.offsets, exits.len);
-	return open_pair(entry, programs->entry_fd, &exits, programs->exit_fd, fds);
+	return open_pair(entry, entry_fd, &exits, exit_fd, fds);
 }
 
 static int open_range(const struct hp_attach_programs *programs, int pid,
@@ -126,7 +127,11 @@ static int open_range(const struct hp_attach_programs *programs, int pid,
 	case HP_MODE_COUNT:
 		return open_single(&multi, HP_ATTACH_UPROBE_MULTI, programs->count_fd, fds);
 	case HP_MODE_EXITS:
-		return open_exits(programs, plan, partition, from, &multi, fds);
+		return open_exits(programs->entry_fd, programs->exit_fd, plan, partition, from,
+				  &multi, fds);
+	case HP_MODE_GO:
+		return open_exits(programs->go_entry_fd, programs->go_exit_fd, plan, partition,
+				  from, &multi, fds);
 	case HP_MODE_RETURN:
 		break;
 	}

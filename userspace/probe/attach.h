@@ -21,6 +21,8 @@ struct hp_attach_programs {
 	int return_fd;
 	int entry_fd; /* entry whose end exit_fd sees */
 	int exit_fd;
+	int go_entry_fd;
+	int go_exit_fd;
 	int count_fd;
 	bool perf; /* no uprobe_multi: the programs are loaded for perf events */
 };

@@ -96,6 +96,26 @@ static void take(struct scan *scan, const ZydisDecodedInstruction *insn,
 	}
 }
 
+/* mov %fs:..., %r14: compiled code does so behind calls of assembly, which may use the register. */
+static bool loads_g(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
+{
+	return insn->mnemonic == ZYDIS_MNEMONIC_MOV &&
+	       operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+	       operands[1].mem.segment == ZYDIS_REGISTER_FS;
+}
+
+static bool loses_g(const ZydisDecodedInstruction *insn, const ZydisDecodedOperand *operands)
+{
+	for (unsigned i = 0; i < insn->operand_count; i++) {
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		    operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
+		    ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64,
+						     operands[i].reg.value) == ZYDIS_REGISTER_R14)
+			return !loads_g(insn, operands);
+	}
+	return false;
+}
+
 static void check_targets(struct scan *scan)
 {
 	hp_vec_each(target, &scan->targets) {
@@ -128,6 +148,7 @@ void hp_body_scan(const struct hp_body_code *code, struct hp_body *body)
 		}
 		scan.starts[at / 8] |= (uint8_t)(1u << at % 8);
 		take(&scan, &insn, operands, code->addr + at);
+		body->loses_g |= loses_g(&insn, operands);
 		at += insn.length;
 	}
 	check_targets(&scan);

@@ -30,6 +30,7 @@ struct hp_body_code {
 };
 
 struct hp_body {
+	bool loses_g;        /* writes r14, where Go keeps the goroutine, and does not load that */
 	bool leaf;           /* calls nothing and leaves only by ret: no exception passes through */
 	const char *unclear; /* why the exits are not known (static text), NULL = they are */
 	size_t nexits;

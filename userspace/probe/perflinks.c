@@ -46,16 +46,22 @@ static int add_function(struct hp_perf_links *links, const struct hp_attach_prog
 		.cookie = HP_COOKIE(function->entity, generation),
 		.tid = pid,
 	};
-	int entry_fd = programs->entry_fd, r = 0;
+	const uint64_t at_entry = function->checks_stack ? HP_COOKIE_CHECKS_STACK : 0;
+	int entry_fd = programs->entry_fd, exit_fd = programs->exit_fd, r = 0;
 
 	switch ((enum hp_plan_mode)function->mode) {
 	case HP_MODE_COUNT:
-		return add(links, programs->count_fd, &probe);
+		entry_fd = programs->count_fd;
+		break;
+	case HP_MODE_GO:
+		entry_fd = programs->go_entry_fd;
+		exit_fd = programs->go_exit_fd;
+		/* fallthrough */
 	case HP_MODE_EXITS:
 		hp_pages_cache(probe.path, exits, function->nexits);
 		for (uint32_t i = 0; i < function->nexits && r == 0; i++) {
 			probe.offset = exits[i];
-			r = add(links, programs->exit_fd, &probe);
+			r = add(links, exit_fd, &probe);
 		}
 		break;
 	case HP_MODE_RETURN:
@@ -68,6 +74,7 @@ static int add_function(struct hp_perf_links *links, const struct hp_attach_prog
 		return r;
 	probe.ret = false;
 	probe.offset = function->offset;
+	probe.cookie |= at_entry;
 	return add(links, entry_fd, &probe);
 }
 

@@ -95,7 +95,7 @@ static int preflight(const struct hp_plan_input *input, struct hp_preflight_repo
 	if (r < 0)
 		return r;
 	if (report->flags & HP_PRE_NO_UPROBES)
-		return hp_err_set(err, -ENOTSUP, "%s", report->lines[0]);
+		return hp_err_set(err, -ENOTSUP, "%s", report->lines[report->main_line]);
 	return 0;
 }
 
@@ -209,7 +209,11 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 	if (r < 0)
 		return r;
 	if (report.flags & ~plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
-		return hp_err_set(err, -ENOTSUP, "%s", report.lines[0]);
+		return hp_err_set(err, -ENOTSUP, "%s", report.lines[report.main_line]);
+	if (report.flags & ~plan->preflight.flags & HP_PRE_GO)
+		return hp_err_set(
+			err, -ENOTSUP,
+			"a library with Go code was loaded, whose stacks move: return probes must go");
 	r = scan_images(&seed, err);
 	if (r == 0 && input->max_probes)
 		r = hp_quota_apply(plan, before, input->max_probes);

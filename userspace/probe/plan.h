@@ -21,6 +21,7 @@ struct hp_registry;
 enum hp_plan_mode {
 	HP_MODE_RETURN, /* return probe: the kernel swaps the return address */
 	HP_MODE_EXITS,  /* probes on its rets and tail calls: exceptions may pass (trap:U7) */
+	HP_MODE_GO,     /* the same, followed by goroutine instead of by thread (trap:U4) */
 	HP_MODE_COUNT,  /* entries only */
 };
 
@@ -34,9 +35,10 @@ struct hp_plan_function {
 	uint8_t class;               /* enum hp_site_class */
 	bool exact;                  /* --exact: the overhead guard leaves it alone */
 	bool nameless;               /* known from .eh_frame only (trap:T10) */
+	bool checks_stack;           /* probed at the jump of Go's stack check (probe/gosite) */
 	uint8_t original;            /* the byte that the breakpoint replaces */
 	uint8_t mode;                /* enum hp_plan_mode, one for all of an entity */
-	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS only */
+	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS and HP_MODE_GO only */
 	const char *untimed;         /* HP_MODE_COUNT: why (static text, or a line of preflight) */
 	const char *reason;          /* NULL: probe it; else why it is skipped (static text) */
 };

@@ -8,6 +8,7 @@
 static const char *const mode_names[] = {
 	[HP_MODE_RETURN] = "timed by return probe",
 	[HP_MODE_EXITS] = "timed by probes on its exits",
+	[HP_MODE_GO] = "timed by probes on its exits, by goroutine",
 	[HP_MODE_COUNT] = "counted, not timed",
 };
 

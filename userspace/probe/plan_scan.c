@@ -6,20 +6,23 @@
 
 #include "elf/module.h"
 #include "probe/exits.h"
+#include "probe/gosite.h"
 #include "probe/never.h"
 #include "probe/plan.h"
+#include "probe/plan_go.h"
 #include "probe/registry.h"
 #include "probe/targets.h"
 
 /* Jump targets are looked for only where a function is wanted: reading a whole program takes its time. */
-static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct hp_site *ret_site)
+static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct hp_gosite *ret_site)
 {
 	size_t left;
 	const uint8_t *code = hp_text_at(&scan->text, sym->addr, &left);
 	int r;
 
 	if (!code) {
-		*ret_site = (struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
+		ret_site->site =
+			(struct hp_site){HP_SITE_REFUSED, 0, "its code is not in the file"};
 		return 0;
 	}
 	if (!scan->targets) {
@@ -29,8 +32,11 @@ static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct h
 	}
 	if (left > sym->size)
 		left = sym->size;
-	*ret_site = hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES, sym->addr,
-				   scan->targets);
+	if (sym->flags & HP_SYM_GO)
+		*ret_site = hp_gosite_choose(code, left, sym->addr, scan->targets);
+	else
+		ret_site->site = hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES,
+						sym->addr, scan->targets);
 	return 0;
 }
 
@@ -38,21 +44,24 @@ static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct h
 static int place(struct hp_plan_scan *scan, const struct hp_sym *sym,
 		 struct hp_plan_function *function)
 {
-	struct hp_site site = {HP_SITE_REFUSED, 0, "its address is in no loaded segment"};
+	struct hp_gosite gosite = {
+		.site = {HP_SITE_REFUSED, 0, "its address is in no loaded segment"}};
+	const struct hp_site *site = &gosite.site;
 	uint64_t offset;
 	size_t left;
 	int r = 0;
 
 	if (hp_module_offset(scan->module, sym->addr, &offset))
-		r = site_of(scan, sym, &site);
-	function->class = site.class;
-	function->reason = site.reason;
-	if (r < 0 || site.reason)
+		r = site_of(scan, sym, &gosite);
+	function->class = site->class;
+	function->reason = site->reason;
+	if (r < 0 || site->reason)
 		return r;
-	function->delta = site.delta;
-	function->offset = offset + site.delta;
-	function->addr = sym->addr + scan->image->bias + site.delta;
-	function->original = *hp_text_at(&scan->text, sym->addr + site.delta, &left);
+	function->checks_stack = gosite.checks;
+	function->delta = site->delta;
+	function->offset = offset + site->delta;
+	function->addr = sym->addr + scan->image->bias + site->delta;
+	function->original = *hp_text_at(&scan->text, sym->addr + site->delta, &left);
 	return 0;
 }
 
@@ -80,24 +89,33 @@ static int add_exits(struct hp_plan_scan *scan, const struct hp_body *body,
 static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 		       struct hp_plan_function *function)
 {
+	const struct hp_preflight_report *preflight = &scan->plan->preflight;
 	struct hp_body body;
 
-	if (scan->plan->preflight.flags & HP_PRE_NO_RETURN_PROBES) {
+	if (sym->flags & HP_SYM_GO) {
+		if (hp_plan_go_is_timed(scan, sym, function, &body)) {
+			function->mode = HP_MODE_GO;
+			return add_exits(scan, &body, function);
+		}
 		function->mode = HP_MODE_COUNT;
-		function->untimed = scan->plan->preflight.lines[0];
+		return 0;
+	}
+	if (preflight->flags & HP_PRE_NO_RETURN_PROBES) {
+		function->mode = HP_MODE_COUNT;
+		function->untimed = preflight->lines[preflight->main_line];
 		return 0;
 	}
 	/*
 	 * trap:T10: who has no name may be setjmp or switch stacks, and its program fibers, which are known by
 	 * name only; a return probe would harm them, breakpoints on instructions do not.
 	 */
-	if (!function->nameless && !scan->plan->exe_unwinds &&
+	if (!function->nameless && !scan->plan->exe_unwinds && !(preflight->flags & HP_PRE_GO) &&
 	    !(hp_module_traits(scan->module) & HP_MODULE_UNWINDS)) {
 		function->mode = HP_MODE_RETURN;
 		return 0;
 	}
 	hp_exits_find(scan->module, &scan->text, scan->targets, sym, &body);
-	if (body.leaf && !function->nameless) {
+	if (body.leaf && !function->nameless && !(preflight->flags & HP_PRE_GO)) {
 		function->mode = HP_MODE_RETURN;
 		return 0;
 	}
@@ -110,7 +128,8 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	return 0;
 }
 
-static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, bool exact)
+/* @named: a pattern names it, which Go's runtime needs to be probed. */
+static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, bool exact, bool named)
 {
 	struct hp_plan_function function = {
 		.image = scan->image_index,
@@ -128,6 +147,8 @@ static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, boo
 	r = place(scan, sym, &function);
 	if (r < 0)
 		return r;
+	if (!reason && scan->plan->preflight.flags & HP_PRE_GO)
+		reason = hp_never_go_reason(sym->name, sym->flags & HP_SYM_GO, named);
 	if (reason)
 		function.reason = reason;
 	if (sym->flags & HP_SYM_IFUNC)
@@ -184,7 +205,7 @@ static int scan_symbol(struct hp_plan_scan *scan, const struct hp_sym *sym)
 	wanted = match(input->functions, scan, sym->name, scan->matched_functions);
 	if (!exact && !wanted && !(all && scan->image->is_exe))
 		return 0;
-	return is_excluded(scan, sym->name) ? 0 : add_function(scan, sym, exact);
+	return is_excluded(scan, sym->name) ? 0 : add_function(scan, sym, exact, exact || wanted);
 }
 
 static int add_image(struct hp_plan_scan *scan)

@@ -11,6 +11,9 @@ struct hp_plan;
 struct hp_plan_input;
 struct hp_targets;
 
+/* Does its Go code pass the goroutine in r14 (Go 1.17 and later)? */
+enum hp_go_registers { HP_GO_UNKNOWN, HP_GO_R14, HP_GO_NO_R14 };
+
 /*
  * One module on its way into the plan. Where each wanted function of it is probed, how the end of a call is seen, or
  * why not.
@@ -24,6 +27,7 @@ struct hp_plan_scan {
 	struct hp_text text;
 	struct hp_targets *targets;              /* of the text, NULL = not looked for yet */
 	bool *matched_functions, *matched_exact; /* by pattern: it matched somewhere */
+	enum hp_go_registers go_registers;
 };
 
 /* Adds the wanted functions of the image, with all members but text and targets set. 0 or negative errno. */

@@ -7,10 +7,11 @@
 
 /*
  * What a hit costs the target: two traps and the program where the instruction is emulated, four where it is
- * single-stepped; the end of a call seen by a return probe, or by a probe on a (single-stepped) ret. Calibrated at
+ * single-stepped; the end of a call seen by a return probe, or by a probe on a (single-stepped) ret, by thread or by
+ * goroutine. Calibrated at
  * start-up on this machine (domains/functions/functions_calibrate). All in nanoseconds. Pure; any thread.
  */
-enum hp_price_end { HP_PRICE_RETURN, HP_PRICE_EXITS, HP_PRICE_NENDS };
+enum hp_price_end { HP_PRICE_RETURN, HP_PRICE_EXITS, HP_PRICE_GO, HP_PRICE_NENDS };
 
 struct hp_price {
 	uint32_t timed_ns; /* a call whose end is seen */

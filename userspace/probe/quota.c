@@ -25,6 +25,7 @@ static size_t probes_of(const struct hp_plan_function *function)
 	case HP_MODE_COUNT:
 		return 1;
 	case HP_MODE_EXITS:
+	case HP_MODE_GO:
 		return 1 + (size_t)function->nexits;
 	case HP_MODE_RETURN:
 		break;

@@ -12,6 +12,9 @@ __attribute__((format(printf, 3, 4))) static void say(struct hp_preflight_report
 {
 	va_list args;
 
+	if (flags & ~report->flags & (HP_PRE_NO_RETURN_PROBES | HP_PRE_NO_UPROBES) ||
+	    (flags & HP_PRE_GO && !(report->flags & HP_PRE_NO_RETURN_PROBES)))
+		report->main_line = report->nlines;
 	report->flags |= flags;
 	if (report->nlines == sizeof(report->lines) / sizeof(report->lines[0]))
 		return;
@@ -42,14 +45,26 @@ static bool may_run_fibers(const struct hp_module *module)
 	       strncmp(hp_module_name(module), "libcrypto.", 10) != 0;
 }
 
+/* trap:U4 */
+static void check_go(const struct hp_module *module, struct hp_preflight_report *report)
+{
+	if (!(hp_module_traits(module) & HP_MODULE_GO))
+		return;
+	if (!(hp_module_traits(module) & HP_MODULE_GO_TABLE))
+		say(report, HP_PRE_GO | HP_PRE_NO_UPROBES | HP_PRE_NO_RETURN_PROBES,
+		    "%s is a Go program whose table of functions cannot be read: functions are not probed; threads "
+		    "and CPU samples work",
+		    hp_module_name(module));
+	else if (!(report->flags & HP_PRE_GO))
+		say(report, HP_PRE_GO,
+		    "%s is a Go program: calls are followed by goroutine and end at a ret (stacks move: no return "
+		    "probes); times include waiting; calls in progress are not shown",
+		    hp_module_name(module));
+}
+
 static void check_module(const struct hp_module *module, struct hp_preflight_report *report)
 {
-	uint32_t traits = hp_module_traits(module);
-
-	if ((traits & HP_MODULE_GO) && !(report->flags & HP_PRE_NO_UPROBES))
-		say(report, HP_PRE_NO_UPROBES | HP_PRE_NO_RETURN_PROBES,
-		    "%s is a Go program: its stacks move, so functions are not probed; threads and CPU samples work",
-		    hp_module_name(module));
+	check_go(module, report);
 	if (may_run_fibers(module))
 		say(report, HP_PRE_NO_RETURN_PROBES,
 		    "%s switches stacks (fibers): a return probe would end the program, so calls are counted, not "

@@ -74,17 +74,22 @@ uint64_t hp_target_bias(const struct hp_image *image, const struct hp_module *mo
 enum hp_preflight {
 	/* Go, fibers, shadow stacks, seccomp + kernel range: traps U4 U9 U10. */
 	HP_PRE_NO_RETURN_PROBES = 1 << 0,
-	/* Go: entry probes move with stack growth and are refused for now. */
+	/* Go whose functions cannot be told from C. */
 	HP_PRE_NO_UPROBES = 1 << 1,
 	HP_PRE_TRACED = 1 << 2, /* a tracer is attached (trap:U15) */
 	HP_PRE_PIDNS = 1 << 3,  /* own pid namespace (trap:T3) */
 	HP_PRE_SECCOMP = 1 << 4,
+	HP_PRE_GO =
+		1
+		<< 5, /* there is Go code: no return probes anywhere, not in its C libraries either */
 };
 
 struct hp_preflight_report {
 	uint32_t flags; /* HP_PRE_* */
 	unsigned nlines;
 	char lines[8][192]; /* sentences for --dry-run, --verbose and /profiler_status */
+	/* Index of the line that matters most: with HP_PRE_NO_RETURN_PROBES or _NO_UPROBES it says why, else with HP_PRE_GO. */
+	unsigned main_line;
 };
 
 /*

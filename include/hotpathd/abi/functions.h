@@ -54,6 +54,11 @@ HP_ABI_SIZE(struct hp_control, 24);
 
 /* Attach cookie: generation in the upper half, entity in the lower. */
 #define HP_COOKIE(entity, generation) (((__u64)(generation) << 32) | (__u32)(entity))
+/*
+ * In a cookie, of which the generation leaves the uppermost bit: the probe stands on the jump of Go's stack check, and
+ * if that is taken there is no call yet (trap:U4).
+ */
+#define HP_COOKIE_CHECKS_STACK (1ull << 63)
 
 enum { HP_EVENT_CALL = 1 };
 

@@ -8,8 +8,12 @@
  */
 #define HP_SHADOW_DEPTH 64 /* the kernel follows at most 64 nested return probes (trap:U6) */
 
+/* Of a Go program, of which shadow stacks are kept at once: about 4 KiB of kernel memory each, while in use. */
+#define HP_GOROUTINES_MAX          16384
+#define HP_GOROUTINES_PREALLOCATED 2048 /* where all the memory must be taken at once */
+
 struct hp_frame {
-	__u64 sp; /* stack pointer at the entry: points at the return address */
+	__u64 sp; /* stack pointer at the entry: points at the return address; a goroutine's: see bpf/lib/goroutine.bpf.h */
 	__u64 entry_ns;
 	__u64 child_ns; /* time inside probed callees that have returned */
 	__u32 entity;

@@ -6,20 +6,22 @@
  * Counters of what BPF produced, lost or could not know (house style rule 21). One cell per CPU and
  * counter: index = cpu * HP_NSTATS + counter. The names reach /profiler_status. Append only.
  */
-#define HP_STATS(X)                                                                            \
-	X(RECORDS, "records")                     /* reserved in a ring */                     \
-	X(RING_FULL, "ring_full")                 /* records not written: ring full */         \
-	X(SHADOW_MISSING, "shadow_stack_missing") /* no task storage: call has no self time */ \
-	X(SHADOW_FULL, "shadow_stack_full")       /* frames beyond HP_SHADOW_DEPTH */          \
-	X(SHADOW_SUPERSEDED, "exits_skipped")     /* frames left by longjmp, exception ... */  \
-	X(RETURN_UNMATCHED, "returns_unmatched")  /* return whose entry was not seen */        \
-	X(RETURN_TOO_DEEP, "returns_too_deep")    /* entries beyond the kernel's 64 levels */  \
-	X(STACK_FAILED, "cpu_stacks_failed")      /* sample without a user stack */            \
-	X(STACK_CUT, "cpu_stacks_truncated")      /* stack longer than HP_MAX_USER_STACK */    \
-	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */   \
-	X(CLAMPED, "durations_clamped") /* shorter than the probes in it are said to cost */   \
-	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */ \
-	X(SIGNAL_STACK, "calls_on_signal_stack") /* untimed: a return probe would end the program */
+#define HP_STATS(X)                                                                              \
+	X(RECORDS, "records")                     /* reserved in a ring */                       \
+	X(RING_FULL, "ring_full")                 /* records not written: ring full */           \
+	X(SHADOW_MISSING, "shadow_stack_missing") /* no task storage: call has no self time */   \
+	X(SHADOW_FULL, "shadow_stack_full")       /* frames beyond HP_SHADOW_DEPTH */            \
+	X(SHADOW_SUPERSEDED, "exits_skipped")     /* frames left by longjmp, exception ... */    \
+	X(RETURN_UNMATCHED, "returns_unmatched")  /* return whose entry was not seen */          \
+	X(RETURN_TOO_DEEP, "returns_too_deep")    /* entries beyond the kernel's 64 levels */    \
+	X(STACK_FAILED, "cpu_stacks_failed")      /* sample without a user stack */              \
+	X(STACK_CUT, "cpu_stacks_truncated")      /* stack longer than HP_MAX_USER_STACK */      \
+	X(PAUSED, "calls_while_paused") /* entries while the daemon was late or detaching */     \
+	X(CLAMPED, "durations_clamped") /* shorter than the probes in it are said to cost */     \
+	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */   \
+	X(SIGNAL_STACK, "calls_on_signal_stack")   /* untimed: a return would end the program */ \
+	X(GOROUTINE_FULL, "goroutine_stacks_full") /* untimed: no room for a shadow stack */     \
+	X(GOROUTINE_UNKNOWN, "goroutines_unknown") /* untimed: r14 is not the goroutine */
 
 /* clang-format off */
 enum hp_stat {

@@ -43,6 +43,8 @@ struct task_struct {
 /* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */
 struct pt_regs {
 	unsigned long sp;
+	unsigned long flags;
+	unsigned long r14;
 	__u64 cookie;
 };
 

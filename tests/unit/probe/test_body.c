@@ -52,6 +52,21 @@ static void assert_exits(const struct hp_body *body, size_t n, const uint64_t *d
 		assert_int_equal(body->exits[i], BASE + deltas[i]);
 }
 
+/* r14 is Go's goroutine: loading it anew from thread-local storage is no loss. */
+static void test_goroutine_register(void **state)
+{
+	static const uint8_t loads[] = {0x64, 0x4c, 0x8b, 0x34, 0x25, 0xf8, 0xff, 0xff, 0xff, 0xc3};
+
+	assert_false(SCAN(0xc3).loses_g);
+	assert_false(SCAN(0x49, 0x8b, 0x46, 0x20, 0xc3).loses_g); /* mov 0x20(%r14),%rax */
+	assert_false(scan_at(BASE, loads, sizeof(loads)).loses_g);
+	assert_true(SCAN(0x49, 0x89, 0xc6, 0xc3).loses_g);       /* mov %rax,%r14 */
+	assert_true(SCAN(0x41, 0x89, 0xc6, 0xc3).loses_g);       /* mov %eax,%r14d */
+	assert_true(SCAN(0x41, 0x5e, 0xc3).loses_g);             /* pop %r14 */
+	assert_true(SCAN(0x4c, 0x8b, 0x34, 0x24, 0xc3).loses_g); /* mov (%rsp),%r14 */
+	assert_true(SCAN(0x4c, 0x87, 0xf0, 0xc3).loses_g);       /* xchg %r14,%rax */
+}
+
 static void test_one_ret(void **state)
 {
 	struct hp_body body = SCAN(0xc3);
@@ -253,6 +268,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_one_ret),
+		cmocka_unit_test(test_goroutine_register),
 		cmocka_unit_test(test_several_rets),
 		cmocka_unit_test(test_no_exit),
 		cmocka_unit_test(test_call),

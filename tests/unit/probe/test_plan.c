@@ -18,6 +18,7 @@
 
 #define CALLS HP_BUILD_DIR "/fixtures/calls"
 #define CXX   HP_BUILD_DIR "/fixtures/cxx"
+#define GO    HP_BUILD_DIR "/fixtures/gocount"
 
 struct fixture {
 	struct child child;
@@ -53,6 +54,11 @@ static int setup(void **state)
 static int setup_cxx(void **state)
 {
 	return setup_with(state, CXX);
+}
+
+static int setup_go(void **state)
+{
+	return setup_with(state, GO);
 }
 
 static int teardown(void **state)
@@ -311,6 +317,53 @@ static void test_modes_of_cxx(void **state)
 	assert_int_not_equal(function->mode, HP_MODE_RETURN);
 }
 
+/* trap:U4: by goroutine, at the stack check; the runtime only by name, and then without times. */
+static void test_modes_of_go(void **state)
+{
+	struct fixture *fixture = *state;
+	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
+	const struct hp_plan_function *function;
+
+	need_target(fixture);
+	assert_int_equal(build(fixture, &plan), 0);
+	assert_true(plan->preflight.flags & HP_PRE_GO);
+	hp_vec_each(each, &plan->functions)
+		assert_true(each->reason || each->mode == HP_MODE_GO ||
+			    each->mode == HP_MODE_COUNT);
+	function = find(fixture, plan, "main.grow");
+	assert_non_null(function);
+	assert_null(function->reason);
+	assert_int_equal(function->mode, HP_MODE_GO);
+	assert_true(function->checks_stack && function->delta > 0 && function->nexits > 0);
+	function = find(fixture, plan, "main.leaf");
+	assert_non_null(function);
+	assert_int_equal(function->mode, HP_MODE_GO);
+	assert_false(function->checks_stack);
+	function = find(fixture, plan, "runtime.gopark");
+	assert_non_null(function);
+	assert_non_null(strstr(function->reason, "without a goroutine"));
+}
+
+static void test_named_runtime(void **state)
+{
+	struct fixture *fixture = *state;
+	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
+	const struct hp_plan_function *function;
+
+	need_target(fixture);
+	add(fixture->functions, "runtime.gopark");
+	add(fixture->functions, "runtime.systemstack*");
+	assert_int_equal(build(fixture, &plan), 0);
+	function = find(fixture, plan, "runtime.gopark");
+	assert_non_null(function);
+	assert_null(function->reason);
+	assert_int_equal(function->mode, HP_MODE_COUNT);
+	assert_true(function->checks_stack);
+	assert_non_null(strstr(function->untimed, "without a goroutine"));
+	hp_vec_each(each, &plan->functions)
+		assert_true(each == function || each->reason);
+}
+
 static void test_print(void **state)
 {
 	struct fixture *fixture = *state;
@@ -359,6 +412,8 @@ int main(void)
 		WITH_CALLS(test_unmatched_exact),
 		WITH_CALLS(test_library_function),
 		cmocka_unit_test_setup_teardown(test_modes_of_cxx, setup_cxx, teardown),
+		cmocka_unit_test_setup_teardown(test_modes_of_go, setup_go, teardown),
+		cmocka_unit_test_setup_teardown(test_named_runtime, setup_go, teardown),
 		WITH_CALLS(test_print),
 		cmocka_unit_test(test_free_null),
 	};

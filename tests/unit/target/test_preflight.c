@@ -109,10 +109,11 @@ static void test_go(void **state)
 {
 	struct hp_preflight_report report = report_of(getpid(), load(GO, "gofix"));
 
-	assert_true(report.flags & HP_PRE_NO_UPROBES);
-	assert_true(report.flags & HP_PRE_NO_RETURN_PROBES);
+	assert_true(report.flags & HP_PRE_GO);
+	assert_false(report.flags & (HP_PRE_NO_UPROBES | HP_PRE_NO_RETURN_PROBES));
 	assert_true(report.nlines >= 1);
-	assert_non_null(strstr(report.lines[0], "gofix is a Go program"));
+	assert_non_null(strstr(report.lines[report.main_line], "gofix is a Go program"));
+	assert_non_null(strstr(report.lines[report.main_line], "times include waiting"));
 }
 
 static void test_fibers(void **state)

@@ -19,6 +19,8 @@
  *   the engine only reads what it publishes.
  * - Return probes rewrite return addresses, which unwinders do not understand (trap:U7). So functions that
  *   an exception may pass through get probes on each ret and tail call instead (probe/exits).
+ * - Go's stacks move and its goroutines change threads: frames are kept by goroutine, and calls end at
+ *   each ret (bpf/lib/goroutine.bpf.h, probe/gosite.h; trap:U4).
  * - Heat map, edges and slowest calls come from records, so they miss what the rings lose and say from how
  *   many of how many calls they are. Calls in progress are read from the shadow stacks by a task iterator
  *   (functions_flight.c), while nobody asks once a second, so that an answer is never without.
@@ -197,7 +199,8 @@ static void read_flight(struct functions *functions, uint64_t now_ns)
 	if (r == 0)
 		r = hp_functions_flight_read(functions->flight_link, &context, now_ns, flight);
 	if (r == 0) {
-		flight->failed[0] = '\0';
+		snprintf(flight->failed, sizeof(flight->failed), "%s",
+			 totals.go ? "calls of Go functions in progress are not read" : "");
 	} else if (!flight->failed[0]) {
 		snprintf(flight->failed, sizeof(flight->failed),
 			 "calls in progress cannot be read: %s", hp_err_name(r));

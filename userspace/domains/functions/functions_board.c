@@ -174,9 +174,9 @@ void hp_functions_board_planned(struct hp_functions_board *board,
 	pthread_mutex_lock(&board->lock);
 	board->planned = true;
 	board->totals = *totals;
-	if (plan->preflight.flags & HP_PRE_NO_RETURN_PROBES)
+	if (plan->preflight.flags & (HP_PRE_NO_RETURN_PROBES | HP_PRE_GO))
 		snprintf(board->resources.note, sizeof(board->resources.note), "%s",
-			 plan->preflight.lines[0]);
+			 plan->preflight.lines[plan->preflight.main_line]);
 	else if (note)
 		snprintf(board->resources.note, sizeof(board->resources.note), "%s", note);
 	pthread_cond_broadcast(&board->changed);

@@ -26,12 +26,15 @@
 #define BATCHES 9
 #define CALLS   50
 
-enum { EMULATED, STEPPED, WITH_EXIT, NFUNCTIONS };
+enum { EMULATED, STEPPED, WITH_EXIT, GO, NFUNCTIONS };
 
 void hp_calibration_emulated(void);
 void hp_calibration_stepped(void);
 void hp_calibration_with_exit(void);
 void hp_calibration_exit(void); /* a label, not a function: the ret */
+void hp_calibration_go(void);
+void hp_calibration_go_entry(void); /* labels */
+void hp_calibration_go_exit(void);
 
 __asm__(".pushsection .text\n"
 	".type hp_calibration_emulated,@function\n"
@@ -44,12 +47,21 @@ __asm__(".pushsection .text\n"
 	"hp_calibration_with_exit: push %rbp\n pop %rbp\n"
 	"hp_calibration_exit: ret\n"
 	".size hp_calibration_with_exit,.-hp_calibration_with_exit\n"
+	/* A goroutine whose stack is everywhere, in the register where Go has it. */
+	".type hp_calibration_go,@function\n"
+	"hp_calibration_go: push %r14\n lea 1f(%rip),%r14\n call hp_calibration_go_entry\n"
+	" pop %r14\n ret\n"
+	"hp_calibration_go_entry: push %rbp\n pop %rbp\n"
+	"hp_calibration_go_exit: ret\n"
+	".balign 8\n1: .quad 0, -1\n"
+	".size hp_calibration_go,.-hp_calibration_go\n"
 	".popsection\n");
 
 static void (*const functions[])(void) = {
 	[EMULATED] = hp_calibration_emulated,
 	[STEPPED] = hp_calibration_stepped,
 	[WITH_EXIT] = hp_calibration_with_exit,
+	[GO] = hp_calibration_go,
 };
 
 struct bench {
@@ -208,6 +220,31 @@ static int attach_events(struct bench *bench, const uint64_t returns[2], uint64_
 	return 0;
 }
 
+/* Where the target has Go code. */
+static int attach_go(struct bench *bench, const struct hp_maps *maps)
+{
+	const struct hp_attach_programs *programs = &bench->object->programs;
+	const uint64_t cookie = HP_COOKIE(HP_ENTITY_CALIBRATION, 1);
+	uint64_t entry, exit;
+	struct hp_multi multi = {.path = "/proc/self/exe",
+				 .pid = bench->child,
+				 .offsets = &exit,
+				 .cookies = &cookie,
+				 .len = 1};
+	int r = offset_of(maps, hp_calibration_go_entry, &entry);
+
+	if (r == 0)
+		r = offset_of(maps, hp_calibration_go_exit, &exit);
+	if (r < 0 || programs->go_entry_fd < 0)
+		return r;
+	bench->links[4] =
+		hp_bpfsys_link_multi(programs->go_exit_fd, HP_ATTACH_UPROBE_MULTI, &multi);
+	multi.offsets = &entry;
+	bench->links[5] =
+		hp_bpfsys_link_multi(programs->go_entry_fd, HP_ATTACH_UPROBE_MULTI, &multi);
+	return bench->links[4] < 0 ? bench->links[4] : bench->links[5] < 0 ? bench->links[5] : 0;
+}
+
 static int attach_links(struct bench *bench, const uint64_t returns[2], uint64_t entry,
 			uint64_t exit)
 {
@@ -262,8 +299,10 @@ static int attach(struct bench *bench)
 		r = offset_of(maps, hp_calibration_exit, &exit);
 	if (r < 0)
 		return r;
-	return bench->object->programs.perf ? attach_events(bench, returns, entry, exit)
-					    : attach_links(bench, returns, entry, exit);
+	if (bench->object->programs.perf)
+		return attach_events(bench, returns, entry, exit);
+	r = attach_links(bench, returns, entry, exit);
+	return r < 0 ? r : attach_go(bench, maps);
 }
 
 static uint32_t above(uint64_t more, uint64_t less)
@@ -271,11 +310,31 @@ static uint32_t above(uint64_t more, uint64_t less)
 	return more > less ? (uint32_t)(more - less) : 0;
 }
 
+static struct hp_price price_of(const struct reading *timed, const struct reading *bare)
+{
+	return (struct hp_price){
+		.timed_ns = above(timed->call_ns, bare->call_ns),
+		.bias_ns = above(timed->duration_ns, bare->call_ns),
+	};
+}
+
+/* Prices of calls whose ends are seen at a ret, from one with an emulated entry: a step at the entry comes on top. */
+static void add_exits(const struct reading *timed, const struct reading *bare,
+		      const struct hp_price *returns, struct hp_price *exits)
+{
+	exits[EMULATED] = price_of(timed, bare);
+	exits[EMULATED].skip_ns = returns[EMULATED].skip_ns;
+	exits[STEPPED] = exits[EMULATED];
+	exits[STEPPED].timed_ns += above(returns[STEPPED].timed_ns, returns[EMULATED].timed_ns);
+	exits[STEPPED].bias_ns += above(returns[STEPPED].bias_ns, returns[EMULATED].bias_ns);
+	exits[STEPPED].skip_ns = returns[STEPPED].skip_ns;
+}
+
 static int measure(struct bench *bench, struct hp_prices *prices)
 {
 	struct hp_control *control = &bench->object->controls[HP_ENTITY_CALIBRATION];
 	struct reading bare[NFUNCTIONS], timed[NFUNCTIONS], counted[NFUNCTIONS];
-	struct hp_price *exits = prices->of[HP_PRICE_EXITS], *returns = prices->of[HP_PRICE_RETURN];
+	const struct hp_price *returns = prices->of[HP_PRICE_RETURN];
 	int r = 0;
 
 	for (uint8_t i = 0; i < NFUNCTIONS && r == 0; i++)
@@ -291,18 +350,18 @@ static int measure(struct bench *bench, struct hp_prices *prices)
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < WITH_EXIT; i++) {
-		returns[i].timed_ns = above(timed[i].call_ns, bare[i].call_ns);
-		returns[i].bias_ns = above(timed[i].duration_ns, bare[i].call_ns);
-		returns[i].skip_ns = above(counted[i].call_ns, bare[i].call_ns);
+		struct hp_price *price = &prices->of[HP_PRICE_RETURN][i];
+
+		*price = price_of(&timed[i], &bare[i]);
+		price->skip_ns = above(counted[i].call_ns, bare[i].call_ns);
 	}
-	exits[EMULATED].timed_ns = above(timed[WITH_EXIT].call_ns, bare[WITH_EXIT].call_ns);
-	exits[EMULATED].bias_ns = above(timed[WITH_EXIT].duration_ns, bare[WITH_EXIT].call_ns);
-	exits[EMULATED].skip_ns = returns[EMULATED].skip_ns;
-	/* The entry's step comes on top. */
-	exits[STEPPED] = exits[EMULATED];
-	exits[STEPPED].timed_ns += above(returns[STEPPED].timed_ns, returns[EMULATED].timed_ns);
-	exits[STEPPED].bias_ns += above(returns[STEPPED].bias_ns, returns[EMULATED].bias_ns);
-	exits[STEPPED].skip_ns = returns[STEPPED].skip_ns;
+	add_exits(&timed[WITH_EXIT], &bare[WITH_EXIT], returns, prices->of[HP_PRICE_EXITS]);
+	/* Without Go code it is not attached and costs nothing; perf events cost what exits in any language do. */
+	if (bench->object->programs.perf)
+		memcpy(prices->of[HP_PRICE_GO], prices->of[HP_PRICE_EXITS],
+		       sizeof(prices->of[HP_PRICE_GO]));
+	else
+		add_exits(&timed[GO], &bare[GO], returns, prices->of[HP_PRICE_GO]);
 	return returns[EMULATED].timed_ns && returns[STEPPED].timed_ns ? 0 : -ENODATA;
 }
 

@@ -80,7 +80,7 @@ static void say_places(struct sentence *sentence, const struct hp_evidence_image
 static void say_planned(struct sentence *sentence, const struct hp_visibility_row *row)
 {
 	say(sentence, "would be timed by %s, placed at +%" PRIu32 " (%s)",
-	    row->mode == HP_MODE_EXITS ? "probes on its exits" : "a return probe", row->delta,
+	    row->mode == HP_MODE_RETURN ? "a return probe" : "probes on its exits", row->delta,
 	    hp_site_class_name(row->class));
 }
 

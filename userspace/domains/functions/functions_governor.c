@@ -72,6 +72,11 @@ static void add_prices(struct hp_json *json, const struct hp_prices *prices)
 	add_price(json, "stepped", &prices->of[HP_PRICE_RETURN][HP_SITE_STEPPED]);
 	add_price(json, "emulated_with_exits", &prices->of[HP_PRICE_EXITS][HP_SITE_EMULATED]);
 	add_price(json, "stepped_with_exits", &prices->of[HP_PRICE_EXITS][HP_SITE_STEPPED]);
+	if (prices->of[HP_PRICE_GO][HP_SITE_EMULATED].timed_ns) {
+		add_price(json, "emulated_by_goroutine",
+			  &prices->of[HP_PRICE_GO][HP_SITE_EMULATED]);
+		add_price(json, "stepped_by_goroutine", &prices->of[HP_PRICE_GO][HP_SITE_STEPPED]);
+	}
 	hp_json_end(json);
 }
 

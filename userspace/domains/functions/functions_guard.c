@@ -11,8 +11,13 @@
 static struct hp_price price_of(const struct hp_functions_guard *guard,
 				const struct hp_plan_function *function)
 {
-	enum hp_price_end end = function->mode == HP_MODE_EXITS ? HP_PRICE_EXITS : HP_PRICE_RETURN;
-	struct hp_price price = guard->settings.prices.of[end][function->class];
+	static const uint8_t ends[] = {
+		[HP_MODE_RETURN] = HP_PRICE_RETURN,
+		[HP_MODE_EXITS] = HP_PRICE_EXITS,
+		[HP_MODE_GO] = HP_PRICE_GO,
+		[HP_MODE_COUNT] = HP_PRICE_RETURN,
+	};
+	struct hp_price price = guard->settings.prices.of[ends[function->mode]][function->class];
 
 	if (function->mode == HP_MODE_COUNT)
 		price = (struct hp_price){.timed_ns = price.skip_ns, .skip_ns = price.skip_ns};

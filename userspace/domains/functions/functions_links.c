@@ -108,7 +108,7 @@ static struct leaver leaver_of(const struct hp_functions_links *links,
 			       const struct hp_plan_function *last)
 {
 	struct leaver leaver = {.partition = *partition};
-	bool exits = last->mode == HP_MODE_EXITS && last->nexits;
+	bool exits = (last->mode == HP_MODE_EXITS || last->mode == HP_MODE_GO) && last->nexits;
 
 	/* Both links of a plain pair have the same breakpoints. */
 	leaver.last[0] = exits || partition->fds[1] < 0 ? last->addr : 0;

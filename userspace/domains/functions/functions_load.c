@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 
 #include "engine/core.h"
+#include "hotpathd/abi/shadow.h"
 #include "probe/bpfsys.h"
 #include "probe/kfeat.h"
 #include "probe/kfunc.h"
@@ -27,7 +28,7 @@ static void want(struct bpf_program *program, bool wanted, enum hp_attach_type t
 	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
 }
 
-static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
+static int open_and_load(const struct hp_core *core, bool sessions, bool perf, bool go,
 			 struct hp_functions_object *object)
 {
 	enum hp_attach_type type = perf ? HP_ATTACH_PERF_EVENT : HP_ATTACH_UPROBE_MULTI;
@@ -44,10 +45,18 @@ static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
 	want(skel->progs.hp_function_paired, !sessions, type);
 	want(skel->progs.hp_function_return, !sessions, type);
 	want(skel->progs.hp_function_exit, true, type);
+	want(skel->progs.hp_function_go_entry, go, type);
+	want(skel->progs.hp_function_go_exit, go, type);
 	want(skel->progs.hp_function_count, true, type);
 	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
+	if (r == 0 && go)
+		r = bpf_map__set_max_entries(skel->maps.hp_goroutines,
+					     perf ? HP_GOROUTINES_PREALLOCATED : HP_GOROUTINES_MAX);
+	/* Before 6.1 memory cannot be had in a probe. */
+	if (r == 0 && perf)
+		r = bpf_map__set_map_flags(skel->maps.hp_goroutines, 0);
 	if (r == 0)
 		r = hp_core_prepare(core, skel->obj, &config);
 	if (r == 0 && sessions)
@@ -91,7 +100,7 @@ static int map_tables(struct hp_functions_object *object)
 }
 
 int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
-			     struct hp_functions_object *ret_object)
+			     bool go, struct hp_functions_object *ret_object)
 {
 	bool perf = !hp_kfeat_has(HP_KFEAT_UPROBE_MULTI);
 	bool sessions = !no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
@@ -103,7 +112,7 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 
 	if (perf && !hp_kfeat_has(HP_KFEAT_UPROBE_PERF))
 		return -EOPNOTSUPP;
-	r = open_and_load(core, sessions, perf, &object);
+	r = open_and_load(core, sessions, perf, go, &object);
 	if (r == 0)
 		r = map_tables(&object);
 	if (r < 0) {
@@ -117,6 +126,8 @@ int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bo
 		.paired_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_paired),
 		.return_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_return),
 		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),
+		.go_entry_fd = go ? bpf_program__fd(object.skel->progs.hp_function_go_entry) : -1,
+		.go_exit_fd = go ? bpf_program__fd(object.skel->progs.hp_function_go_exit) : -1,
 		.count_fd = bpf_program__fd(object.skel->progs.hp_function_count),
 		.perf = perf,
 	};

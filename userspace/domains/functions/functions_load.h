@@ -24,8 +24,11 @@ struct hp_functions_object {
 	size_t cells_bytes, controls_bytes;
 };
 
-/* @max_entity: highest id that will be attached. 0, -EOPNOTSUPP (neither uprobe_multi nor perf uprobes) or negative errno. */
+/*
+ * @max_entity: highest id that will be attached. @go: for Go functions, too. 0, -EOPNOTSUPP (neither uprobe_multi nor perf
+ * uprobes) or negative errno.
+ */
 int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
-			     struct hp_functions_object *ret_object);
+			     bool go, struct hp_functions_object *ret_object);
 void hp_functions_object_free(struct hp_functions_object *object); /* accepts a zeroed one */
 uint64_t hp_functions_object_bytes(const struct hp_functions_object *object);

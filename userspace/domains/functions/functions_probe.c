@@ -86,9 +86,9 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 	struct hp_functions_object object;
 	int r;
 
-	r = hp_functions_object_load(hp_engine_core(probe->engine),
-				     probe->plan->max_entity + ROOM_FOR_LATER,
-				     settings->no_sessions, &object);
+	r = hp_functions_object_load(
+		hp_engine_core(probe->engine), probe->plan->max_entity + ROOM_FOR_LATER,
+		settings->no_sessions, probe->plan->preflight.flags & HP_PRE_GO, &object);
 	if (r == -EOPNOTSUPP)
 		return hp_err_set(err, r,
 				  "function timing needs uprobes, which this kernel does not have");
@@ -160,6 +160,7 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 		.nentities = probe->object.nentities,
 		.controls = probe->object.controls,
 		.flight_fd = probe->object.flight_fd,
+		.go = probe->plan->preflight.flags & HP_PRE_GO,
 		.entities = probe->guard.entities,
 	};
 	hp_functions_board_planned(&probe->board, &totals, probe->plan,

@@ -13,6 +13,8 @@
 
 void *bpf_map_lookup_elem(void *map, const void *key);
 void *bpf_task_storage_get(void *map, struct task_struct *task, void *value, __u64 flags);
+long bpf_map_update_elem(void *map, const void *key, const void *value, __u64 flags);
+long bpf_map_delete_elem(void *map, const void *key);
 struct task_struct *bpf_get_current_task_btf(void);
 __u32 bpf_get_smp_processor_id(void);
 __u64 bpf_get_current_pid_tgid(void);
