@@ -162,8 +162,38 @@ static bool goes_on(const ZydisDecodedInstruction *insn, const ZydisDecodedOpera
 	}
 }
 
-struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
-			      const struct hp_targets *targets)
+static bool is_argument(ZydisRegister reg)
+{
+	switch (ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg)) {
+	case ZYDIS_REGISTER_RDI:
+	case ZYDIS_REGISTER_RSI:
+	case ZYDIS_REGISTER_RDX:
+	case ZYDIS_REGISTER_RCX:
+	case ZYDIS_REGISTER_R8:
+	case ZYDIS_REGISTER_R9:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Are the arguments, and what they point to, the same after @insn? */
+static bool keeps_arguments(const ZydisDecodedInstruction *insn,
+			    const ZydisDecodedOperand *operands)
+{
+	for (unsigned i = 0; i < insn->operand_count; i++) {
+		if (!(operands[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE))
+			continue;
+		if (operands[i].type == ZYDIS_OPERAND_TYPE_MEMORY ||
+		    (operands[i].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+		     is_argument(operands[i].reg.value)))
+			return false;
+	}
+	return true;
+}
+
+static struct hp_site choose(const uint8_t *code, size_t len, uint64_t addr,
+			     const struct hp_targets *targets, bool intact)
 {
 	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
 	ZydisDecodedInstruction insn;
@@ -184,13 +214,26 @@ struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
 		site.delta = at;
 		if (at == 0 || site.class < best.class)
 			best = site;
-		if (best.class == HP_SITE_EMULATED || !goes_on(&insn, operands))
+		if (best.class == HP_SITE_EMULATED || !goes_on(&insn, operands) ||
+		    (intact && !keeps_arguments(&insn, operands)))
 			break;
 		at += insn.length;
 	}
 	if (best.class == HP_SITE_REFUSED)
 		best.delta = 0;
 	return best;
+}
+
+struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
+			      const struct hp_targets *targets)
+{
+	return choose(code, len, addr, targets, false);
+}
+
+struct hp_site hp_site_choose_intact(const uint8_t *code, size_t len, uint64_t addr,
+				     const struct hp_targets *targets)
+{
+	return choose(code, len, addr, targets, true);
 }
 
 const char *hp_site_class_name(enum hp_site_class class)

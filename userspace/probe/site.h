@@ -35,4 +35,10 @@ struct hp_site hp_site_at(const uint8_t *code, size_t len);
 /* The site of the function whose first @len bytes, at link-time address @addr, are @code. */
 struct hp_site hp_site_choose(const uint8_t *code, size_t len, uint64_t addr,
 			      const struct hp_targets *targets);
+/*
+ * The same for reading arguments: also stops at instructions that write an argument register or memory, so that at the
+ * site all arguments, and what they point to, are as the caller left them.
+ */
+struct hp_site hp_site_choose_intact(const uint8_t *code, size_t len, uint64_t addr,
+				     const struct hp_targets *targets);
 const char *hp_site_class_name(enum hp_site_class class);

@@ -37,6 +37,16 @@ FUNCTION(walk_call, "mov $1,%eax\n" SITE(walk_call) "call walk_push\nret");
 FUNCTION(walk_nop, "mov $1,%eax\n" SITE(walk_nop) "nop\nret");
 FUNCTION(walk_red_zone, "mov %rdi,-8(%rsp)\nmov -8(%rsp),%rax\n" SITE(walk_red_zone) "je 1f\n1: ret");
 
+/* For reading arguments: before the first change of an argument register, or of memory. */
+FUNCTION(intact_mov, "mov %rdi,%rax\nxor %r10d,%r10d\n" SITE(intact_mov) "push %rbx\npop %rbx\nret");
+FUNCTION(intact_first, SITE(intact_first) "mov %esi,%edi\npush %rbx\npop %rbx\nret");
+FUNCTION(intact_low_byte, SITE(intact_low_byte) "movzbl %dl,%eax\nmov $1,%cl\npush %rbx\npop %rbx\nret");
+FUNCTION(intact_r9, SITE(intact_r9) "mov $1,%eax\nxor %r9d,%r9d\npush %rbx\npop %rbx\nret");
+FUNCTION(intact_hidden, SITE(intact_hidden) "mov %edi,%eax\nmul %r10d\npush %rbx\npop %rbx\nret");
+FUNCTION(intact_memory, SITE(intact_memory) "mov %eax,-8(%rsp)\npush %rbx\npop %rbx\nret");
+FUNCTION(intact_jcc, "test %rdi,%rdi\n" SITE(intact_jcc) "je 1f\nmov %rsi,%rdi\n1: ret");
+FUNCTION(intact_lock, SITE(intact_lock) "lock incl -64(%rsp)\nmov $1,%eax\nret");
+
 /* The stack pointer changes before anything cheap comes. */
 FUNCTION(walk_sub, SITE(walk_sub) "sub $24,%rsp\npush %rbx\npop %rbx\nadd $24,%rsp\nret");
 FUNCTION(walk_enter, SITE(walk_enter) "endbr64\nlea -8(%rsp),%rsp\nnop\nlea 8(%rsp),%rsp\nret");
@@ -133,7 +143,8 @@ static struct hp_sym symbol(const struct own *own, const char *name)
 	return (struct hp_sym){0};
 }
 
-static void check(const struct own *own, const char *name, uint32_t delta, enum hp_site_class class)
+static void check(const struct own *own, const char *name, uint32_t delta, enum hp_site_class class,
+		  bool intact)
 {
 	struct hp_sym sym = symbol(own, name);
 	size_t left;
@@ -141,14 +152,15 @@ static void check(const struct own *own, const char *name, uint32_t delta, enum 
 	struct hp_site site;
 
 	assert_non_null(code);
-	site = hp_site_choose(code, sym.size < HP_SITE_BYTES ? sym.size : HP_SITE_BYTES, sym.addr,
-			      own->targets);
+	site = (intact ? hp_site_choose_intact : hp_site_choose)(
+		code, sym.size < HP_SITE_BYTES ? sym.size : HP_SITE_BYTES, sym.addr, own->targets);
 	if (site.class != class || (class != HP_SITE_REFUSED && site.delta != delta))
 		fail_msg("%s: %s at +%u, not %s at +%u", name, hp_site_class_name(site.class),
 			 site.delta, hp_site_class_name(class), delta);
 }
 
-#define CHECK(name, class) check(*state, #name, name##_delta, class)
+#define CHECK(name, class)        check(*state, #name, name##_delta, class, false)
+#define CHECK_INTACT(name, class) check(*state, #name, name##_delta, class, true)
 
 static void test_moves(void **state)
 {
@@ -208,12 +220,26 @@ static void test_targets(void **state)
 	CHECK(walk_vague, HP_SITE_STEPPED);
 }
 
+static void test_intact(void **state)
+{
+	CHECK_INTACT(intact_mov, HP_SITE_EMULATED);
+	CHECK_INTACT(intact_first, HP_SITE_STEPPED);
+	CHECK_INTACT(intact_low_byte, HP_SITE_STEPPED);
+	CHECK_INTACT(intact_r9, HP_SITE_STEPPED);
+	CHECK_INTACT(intact_hidden, HP_SITE_STEPPED);
+	CHECK_INTACT(intact_memory, HP_SITE_STEPPED);
+	CHECK_INTACT(intact_jcc, HP_SITE_EMULATED);
+	CHECK_INTACT(intact_lock, HP_SITE_REFUSED);
+	CHECK_INTACT(walk_sub, HP_SITE_STEPPED);
+	CHECK_INTACT(walk_push, HP_SITE_EMULATED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_moves),   cmocka_unit_test(test_stack_pointer),
 		cmocka_unit_test(test_control), cmocka_unit_test(test_traps),
-		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_targets), cmocka_unit_test(test_intact),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
