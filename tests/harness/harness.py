@@ -21,7 +21,8 @@ BUILD = os.path.join(ROOT, "build", "dev")
 DAEMON = os.environ.get("HP_DAEMON", os.path.join(BUILD, "hotpathd"))
 FIXTURES = os.environ.get("HP_FIXTURES", os.path.join(BUILD, "fixtures"))
 SKIPPED = 77
-OPTIONAL = ("rustfix", "gofix", "gocount", "gocount_stripped", "goserver")  # fixtures whose compiler need not be installed
+OPTIONAL = ("rustfix", "gofix", "gocount", "gocount_stripped", "goserver", "valuesrust",
+            "valuesrust_debug")  # fixtures whose compiler need not be installed
 DEADLINE = 30.0  # seconds; generous, since the machine is shared and the daemon carries sanitizers
 
 _open = []  # processes to end, newest last

@@ -16,6 +16,7 @@
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "elf/demangle.h"
+#include "elf/dwarf_text.h"
 #include "elf/facts.h"
 #include "elf/gather.h"
 
@@ -33,9 +34,9 @@ struct walk {
 	Elf *elf;
 	Dwarf *dwarf;
 	struct hp_gather *gather;
-	struct hp_map *known;       /* offset of an entry to its function */
-	HP_VEC(struct range) code;  /* executable segments */
-	HP_VEC(struct range) bytes; /* of the sections of debug information, in our memory */
+	struct hp_map *known;      /* offset of an entry to its function */
+	HP_VEC(struct range) code; /* executable segments */
+	struct hp_dwarf_text text;
 	uint64_t deadline_ns;
 	uint64_t dies;
 	bool no_files;
@@ -47,7 +48,7 @@ static void walk_end(struct walk *walk)
 {
 	hp_map_free(walk->known);
 	hp_vec_free(&walk->code);
-	hp_vec_free(&walk->bytes);
+	hp_dwarf_text_deinit(&walk->text);
 	dwarf_end(walk->dwarf);
 	elf_end(walk->elf);
 }
@@ -78,34 +79,6 @@ static int read_segments(struct walk *walk)
 	return 0;
 }
 
-/* What libdw reads from, decompressed already. */
-static int note_bytes(struct walk *walk, Elf_Scn *section)
-{
-	const Elf_Data *data = elf_rawdata(section, NULL);
-	uint64_t from = data ? (uintptr_t)data->d_buf : 0;
-
-	if (!from || !data->d_size)
-		return 0;
-	return hp_vec_push(&walk->bytes, ((struct range){from, from + data->d_size}));
-}
-
-/*
- * libdw hands out texts of sections without looking for their end: NULL if @text has none. What lies in no
- * section libdw has put together itself.
- */
-static const char *ended(const struct walk *walk, const char *text)
-{
-	uint64_t at = (uintptr_t)text;
-
-	if (!text)
-		return NULL;
-	hp_vec_each(range, &walk->bytes) {
-		if (at >= range->from && at < range->to)
-			return strnlen(text, range->to - at) < range->to - at ? text : NULL;
-	}
-	return text;
-}
-
 static int look_at_sections(struct walk *walk)
 {
 	Elf_Scn *section = NULL;
@@ -125,7 +98,7 @@ static int look_at_sections(struct walk *walk)
 			walk->no_files = true;
 		if (strcmp(name, ".gnu_debugaltlink") == 0)
 			hp_gather_flag(walk->gather, HP_FACTS_SPLIT);
-		if (strstr(name, "debug_") && note_bytes(walk, section) < 0)
+		if (strstr(name, "debug_") && hp_dwarf_text_add(&walk->text, section) < 0)
 			return -ENOMEM;
 	}
 	if (walk->no_files)
@@ -161,7 +134,8 @@ static const char *text_of(const struct walk *walk, Dwarf_Die *die, unsigned nam
 {
 	Dwarf_Attribute attribute;
 
-	return ended(walk, dwarf_formstring(dwarf_attr_integrate(die, name, &attribute)));
+	return hp_dwarf_text_ended(&walk->text,
+				   dwarf_formstring(dwarf_attr_integrate(die, name, &attribute)));
 }
 
 static bool name_of(const struct walk *walk, Dwarf_Die *die, char buf[HP_NAME_MAX])
@@ -213,7 +187,7 @@ static const char *file_of(Dwarf_Die *die)
 
 static void source_of(struct walk *walk, Dwarf_Die *die, char file[HP_NAME_MAX], uint32_t *ret_line)
 {
-	const char *path = walk->no_files ? NULL : ended(walk, file_of(die));
+	const char *path = walk->no_files ? NULL : hp_dwarf_text_ended(&walk->text, file_of(die));
 	int line = 0;
 
 	file[0] = '\0';
@@ -223,7 +197,8 @@ static void source_of(struct walk *walk, Dwarf_Die *die, char file[HP_NAME_MAX],
 		Dwarf_Addr entry = walk->no_files ? 0 : entry_of(walk, die);
 		Dwarf_Line *row = entry ? dwarf_getsrc_die(&walk->unit, entry) : NULL;
 
-		path = row ? ended(walk, dwarf_linesrc(row, NULL, NULL)) : NULL;
+		path = row ? hp_dwarf_text_ended(&walk->text, dwarf_linesrc(row, NULL, NULL))
+			   : NULL;
 		if (!path || dwarf_lineno(row, &line) != 0 || line <= 0)
 			return;
 	}
@@ -377,8 +352,9 @@ static int walk_units(struct walk *walk)
 			hp_gather_flag(walk->gather, HP_FACTS_SPLIT);
 			continue;
 		}
-		walk->folder = ended(walk, dwarf_formstring(dwarf_attr(&walk->unit, DW_AT_comp_dir,
-								       &attribute)));
+		walk->folder = hp_dwarf_text_ended(
+			&walk->text,
+			dwarf_formstring(dwarf_attr(&walk->unit, DW_AT_comp_dir, &attribute)));
 		r = walk_unit(walk);
 	}
 	return r;

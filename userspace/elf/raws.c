@@ -150,6 +150,8 @@ static int add_index_sym(struct hp_raws *raws, size_t first, size_t end, struct 
 		return r;
 	if (cold)
 		sym.flags |= HP_SYM_COLD;
+	if (strstr(raw->name, ".constprop.") || strstr(raw->name, ".isra."))
+		sym.flags |= HP_SYM_CLONE;
 	return hp_vec_push(&index->syms, sym);
 }
 
