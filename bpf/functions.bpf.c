@@ -14,6 +14,7 @@
 #include "lib/shadow.bpf.h"
 #include "lib/stack.bpf.h"
 #include "lib/totals.bpf.h"
+#include "lib/values.bpf.h"
 
 #include <lib/session.bpf.h>
 
@@ -140,9 +141,19 @@ static __always_inline bool interrupts_from_above(struct task_struct *task, __u6
 	return top < sp && !is_on_signal_stack(task, top);
 }
 
-/* A call on the stack of @shadow (NULL: unknown) ends at @now. @entry_ns 0: taken from the frame. */
-static __always_inline void settle(struct task_struct *task, struct hp_shadow *shadow, __u64 now,
-				   __u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
+/* How a call ended. */
+struct hp_ending {
+	struct hp_cell *cell;
+	__u64 now, entry_ns, duration;
+	__u32 parent;
+};
+
+/*
+ * A call on the stack of @shadow (NULL: unknown) ends at @now. @entry_ns 0: taken from the frame. False: no call of ours
+ * ended.
+ */
+static __always_inline bool conclude(struct hp_shadow *shadow, __u64 now, __u64 sp, __u32 entity,
+				     __u64 entry_ns, __u32 shift, struct hp_ending *ending)
 {
 	const struct hp_control *control = control_of(entity);
 	struct hp_frame *frame = NULL;
@@ -151,7 +162,7 @@ static __always_inline void settle(struct task_struct *task, struct hp_shadow *s
 	__u32 parent = 0, dropped;
 
 	if (!cell || !control)
-		return;
+		return false;
 	if (shadow) {
 		frame = hp_shadow_match(shadow, sp, entity, &dropped);
 		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
@@ -160,7 +171,7 @@ static __always_inline void settle(struct task_struct *task, struct hp_shadow *s
 		entry_ns = frame->entry_ns;
 	if (!entry_ns) {
 		hp_count(HP_STAT_RETURN_UNMATCHED); /* its entry came before us, or got no frame */
-		return;
+		return false;
 	}
 	duration = now > entry_ns ? now - entry_ns : 0;
 	if (frame)
@@ -177,7 +188,17 @@ static __always_inline void settle(struct task_struct *task, struct hp_shadow *s
 		parent = hp_shadow_entity(shadow);
 	}
 	add_up(cell, duration, self, shift);
-	emit(task, cell, entity, now, duration, parent);
+	*ending = (struct hp_ending){cell, now, entry_ns, duration, parent};
+	return true;
+}
+
+static __always_inline void settle(struct task_struct *task, struct hp_shadow *shadow, __u64 now,
+				   __u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
+{
+	struct hp_ending ending;
+
+	if (conclude(shadow, now, sp, entity, entry_ns, shift, &ending))
+		emit(task, ending.cell, entity, ending.now, ending.duration, ending.parent);
 }
 
 /* @entry_ns 0: unknown to the caller. */
@@ -376,3 +397,5 @@ int hp_function_flight(struct bpf_iter__task *ctx)
 		hp_flight_write(ctx->meta->seq, task, shadow, trampoline_of(task));
 	return 0;
 }
+
+#include "lib/values_programs.bpf.h"

@@ -22,14 +22,16 @@ struct call {
 	enum ending ending;
 	__u64 *sp;
 	__u64 entry_ns, children_ns, cookie;
-	bool asked; /* SESSION: the entry asked for a return */
+	bool asked;   /* SESSION: the entry asked for a return */
+	__u64 number; /* of all calls: its arguments are made of it */
 };
 
 struct caller {
 	struct host_thread *thread;
 	struct call calls[HOST_WORDS]; /* the last is the innermost */
 	size_t depth;
-	__u64 left; /* calls that an unwinding left without a return */
+	__u64 left;    /* calls that an unwinding left without a return */
+	__u64 numbers; /* that calls have got */
 };
 
 /*
@@ -44,9 +46,33 @@ static inline void caller_init(struct caller *caller, unsigned thread)
 	caller->thread = &host.threads[thread];
 }
 
+/* With arguments and a result that tell which call it is. */
 static inline struct pt_regs regs_of(const struct call *call, __u64 *sp)
 {
-	return (struct pt_regs){.sp = (unsigned long)sp, .cookie = HP_COOKIE(call->entity, 1)};
+	return (struct pt_regs){.sp = (unsigned long)sp,
+				.cookie = HP_COOKIE(call->entity, 1),
+				.di = call->number,
+				.si = ~call->number,
+				.ax = 3 * call->number};
+}
+
+struct programs {
+	int (*session)(struct pt_regs *ctx);
+	int (*paired)(struct pt_regs *ctx);
+	int (*entry)(struct pt_regs *ctx);
+	int (*ret)(struct pt_regs *ctx);
+	int (*exit)(struct pt_regs *ctx);
+};
+
+static inline const struct programs *programs_of(const struct call *call)
+{
+	static const struct programs plain = {hp_function_session, hp_function_paired,
+					      hp_function_entry, hp_function_return,
+					      hp_function_exit};
+	static const struct programs values = {hp_values_session, hp_values_paired, hp_values_entry,
+					       hp_values_return, hp_values_exit};
+
+	return host.has_spec[call->entity] ? &values : &plain;
 }
 
 static inline void fire_entry(struct caller *caller, struct call *call)
@@ -58,11 +84,11 @@ static inline void fire_entry(struct caller *caller, struct call *call)
 	if (call->ending == SESSION) {
 		host.session_return = false;
 		host.session_cookie = &call->cookie;
-		call->asked = hp_function_session(&regs) == 0;
+		call->asked = programs_of(call)->session(&regs) == 0;
 	} else if (call->ending == RETURN_PROBE) {
-		hp_function_paired(&regs);
+		programs_of(call)->paired(&regs);
 	} else {
-		hp_function_entry(&regs);
+		programs_of(call)->entry(&regs);
 	}
 	if (call->ending == RETURN_PROBE || call->asked)
 		*call->sp = HOST_TRAMPOLINE;
@@ -77,12 +103,12 @@ static inline void fire_end(struct caller *caller, struct call *call)
 		host.session_return = true;
 		host.session_cookie = &call->cookie;
 		if (call->asked)
-			hp_function_session(&regs);
+			programs_of(call)->session(&regs);
 	} else if (call->ending == RETURN_PROBE) {
-		hp_function_return(&regs);
+		programs_of(call)->ret(&regs);
 	} else {
 		regs.sp -= 8; /* at the ret or jump, not behind it */
-		hp_function_exit(&regs);
+		programs_of(call)->exit(&regs);
 	}
 }
 
@@ -90,7 +116,8 @@ static inline void begin(struct caller *caller, __u32 entity, enum ending ending
 {
 	struct call *call = &caller->calls[caller->depth];
 
-	*call = (struct call){.entity = entity, .ending = ending, .sp = sp};
+	*call = (struct call){
+		.entity = entity, .ending = ending, .sp = sp, .number = ++caller->numbers};
 	call->entry_ns = host.now_ns;
 	fire_entry(caller, call);
 	caller->depth++;

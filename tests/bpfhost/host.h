@@ -38,7 +38,8 @@ struct host_thread {
 	struct uprobe_task utask;
 	struct pt_regs regs; /* as the kernel saved them */
 	struct hp_shadow shadow;
-	bool has_shadow;
+	struct hp_values_store store;
+	bool has_shadow, has_store;
 	__u32 tid;
 	__u64 stack[HOST_WORDS]; /* grows down; a stack pointer is the address of a word */
 };
@@ -60,6 +61,10 @@ struct host {
 	struct hp_cell cells[HOST_ENTITIES];
 	struct hp_control controls[HOST_ENTITIES];
 	__u64 stats[HP_NSTATS];
+	struct hp_values_spec specs[HOST_ENTITIES];
+	bool has_spec[HOST_ENTITIES];
+	struct hp_values_event values; /* the last one that was sent */
+	void (*got_values)(const struct hp_values_event *event);
 	struct hp_call_event events[HOST_EVENTS];
 	size_t nevents;
 	bool ring_full, no_storage;
@@ -149,6 +154,8 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 		return i < HOST_ENTITIES ? &host.controls[i] : NULL;
 	if (map == &hp_stats)
 		return i < HP_NSTATS ? &host.stats[i] : NULL;
+	if (map == &hp_value_specs)
+		return i < HOST_ENTITIES && host.has_spec[i] ? &host.specs[i] : NULL;
 	return map == &hp_rings && i == 0 ? host.events : NULL;
 }
 
@@ -158,6 +165,10 @@ void *bpf_task_storage_get(void *map, struct task_struct *task, void *value, __u
 
 	if (host.no_storage)
 		return NULL;
+	if (map == &hp_value_stores) {
+		thread->has_store |= (flags & BPF_LOCAL_STORAGE_GET_F_CREATE) != 0;
+		return thread->has_store ? &thread->store : NULL;
+	}
 	if (flags & BPF_LOCAL_STORAGE_GET_F_CREATE)
 		thread->has_shadow = true;
 	return thread->has_shadow ? &thread->shadow : NULL;
@@ -196,6 +207,35 @@ long bpf_probe_read_user(void *dst, __u32 size, const void *src)
 	    (word < host.current->stack || word >= host.current->stack + HOST_WORDS))
 		return -14;
 	memcpy(dst, src, size);
+	return 0;
+}
+
+/* Texts of the simulated program lie on its stack. */
+long bpf_probe_read_user_str(void *dst, __u32 size, const void *src)
+{
+	const char *text = src, *end = (const char *)(host.current->stack + HOST_WORDS);
+	char *to = dst;
+
+	for (__u32 i = 0; i < size; i++) {
+		if (text + i < (const char *)host.current->stack || text + i >= end)
+			return -14;
+		to[i] = text[i];
+		if (!to[i])
+			return i + 1;
+	}
+	to[size - 1] = '\0';
+	return size;
+}
+
+long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags)
+{
+	if (host.ring_full)
+		return -11;
+	memset(&host.values, 0xee, sizeof(host.values));
+	memcpy(&host.values, data, size);
+	host.events[host.nevents++ % HOST_EVENTS] = host.values.call;
+	if (host.got_values)
+		host.got_values(&host.values);
 	return 0;
 }
 

@@ -46,6 +46,11 @@ static const struct {
 	{"hp_function_go_entry", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_go_exit", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_flight", 7000, 0},
+	{"hp_values_session", 24000, HP_ATTACH_UPROBE_SESSION},
+	{"hp_values_entry", 24000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_values_paired", 24000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_values_return", 24000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_values_exit", 24000, HP_ATTACH_UPROBE_MULTI},
 };
 
 static int failures;
@@ -97,12 +102,15 @@ static void set_kfuncs(struct bpf_object *object)
 		{HP_MARKER_SESSION_IS_RETURN, "bpf_session_is_return"},
 		{HP_MARKER_SESSION_COOKIE, "bpf_session_cookie"},
 	};
-	struct bpf_program *program =
-		bpf_object__find_program_by_name(object, "hp_function_session");
+	static const char *const names[] = {"hp_function_session", "hp_values_session"};
 
-	if (program && hp_kfunc_resolve(program, kfuncs, HP_ARRAY_SIZE(kfuncs)) < 0) {
-		printf("FAILED: the kernel has no session functions\n");
-		failures++;
+	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
+		struct bpf_program *program = bpf_object__find_program_by_name(object, names[i]);
+
+		if (program && hp_kfunc_resolve(program, kfuncs, HP_ARRAY_SIZE(kfuncs)) < 0) {
+			printf("FAILED: the kernel has no session functions\n");
+			failures++;
+		}
 	}
 }
 
@@ -124,6 +132,7 @@ static void verify(const char *name, struct bpf_object *object, bool real)
 	bpf_object__for_each_program(program, object)
 	{
 		memset(logs[n], 0, LOG_BYTES);
+		bpf_program__set_autoload(program, true);
 		set_attach_type(program);
 		bpf_program__set_log_level(program, LOG_STATS);
 		bpf_program__set_log_buf(program, logs[n++], LOG_BYTES);

@@ -30,6 +30,7 @@
 #include "probe/plan_print.h"
 #include "probe/quota.h"
 #include "probe/registry.h"
+#include "target/argspec.h"
 #include "target/modcache.h"
 #include "target/select.h"
 #include "target/target.h"
@@ -46,6 +47,7 @@ static int fail(int exit_code, const struct hp_err *err)
 struct run {
 	const struct hp_options *options;
 	struct hp_select *functions, *exclude, *exact;
+	struct hp_argspecs *args;
 	struct hp_settings settings;
 	struct hp_target *target;
 	struct hp_engine *engine;
@@ -66,6 +68,7 @@ static void run_free(struct run *run)
 	hp_select_free(run->functions);
 	hp_select_free(run->exclude);
 	hp_select_free(run->exact);
+	hp_argspecs_free(run->args);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
 	hp_sandbox_stop();
@@ -84,6 +87,19 @@ static int compile(const char **patterns, struct hp_select **ret_select, struct 
 	return 0;
 }
 
+static int compile_args(const char **specs, struct hp_argspecs **ret_args, struct hp_err *err)
+{
+	HP_AUTO(hp_argspecs) struct hp_argspecs *args = NULL;
+	int r = hp_argspecs_new(&args);
+
+	for (size_t i = 0; r == 0 && specs && specs[i]; i++)
+		r = hp_argspecs_add(args, specs[i], err);
+	if (r < 0)
+		return r;
+	*ret_args = HP_TAKE_PTR(args);
+	return 0;
+}
+
 static int make_settings(struct run *run, struct hp_err *err)
 {
 	const struct hp_options *options = run->options;
@@ -93,10 +109,13 @@ static int make_settings(struct run *run, struct hp_err *err)
 		r = compile(options->exclude, &run->exclude, err);
 	if (r == 0)
 		r = compile(options->exact, &run->exact, err);
+	if (r == 0)
+		r = compile_args(options->args, &run->args, err);
 	run->settings = (struct hp_settings){
 		.functions = run->functions,
 		.exclude = run->exclude,
 		.exact = run->exact,
+		.args = run->args,
 		.percentiles = options->percentiles,
 		.npercentiles = options->npercentiles,
 		.cpu_hz = options->cpu_hz,
@@ -176,6 +195,7 @@ static int print_plan(struct run *run)
 			.exclude = run->exclude,
 			.exact = run->exact,
 			.max_probes = hp_quota_of_kernel(),
+			.args = run->args,
 		};
 
 		r = run->options->command == HP_COMMAND_EXPLAIN
@@ -229,7 +249,10 @@ static int start_server(struct run *run, struct hp_err *err)
 /* A pattern that matches nothing is told before anything is served. */
 static int check_patterns(struct run *run, struct hp_err *err)
 {
-	if (hp_select_len(run->functions) + hp_select_len(run->exact) == 0 && !run->child)
+	if (hp_select_len(run->functions) + hp_select_len(run->exact) +
+			    hp_select_len(hp_argspecs_select(run->args)) ==
+		    0 &&
+	    !run->child)
 		return 0;
 	return hp_functions_wait_planned(hp_engine_domain(run->engine, HP_DOMAIN_functions), err);
 }

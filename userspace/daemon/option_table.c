@@ -26,6 +26,10 @@ static const struct hp_option table[] = {
 	 "but not these; repeatable"},
 	{"exact", "GLOB", HP_OPTION_PATTERN, FIELD(exact), 0, 0, NULL,
 	 "time these, and never drop or sample them, whatever it costs; repeatable"},
+	{"args", "SPEC", HP_OPTION_PATTERN, FIELD(args), 0, 0, NULL,
+	 "time these, and show arguments and result of each call: SPEC is GLOB, types from debug information, "
+	 "or 'GLOB(TYPE, ...) -> TYPE' with types int long u32 u64 ... ptr hex bool char str str[N] float double; "
+	 "repeatable"},
 	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these:"
 #define HP_DOMAIN(name) " " #name
 #include "hotpathd/domains.def"

@@ -383,6 +383,7 @@ void hp_options_free(struct hp_options *options)
 	free(options->functions);
 	free(options->exclude);
 	free(options->exact);
+	free(options->args);
 	free(options);
 }
 

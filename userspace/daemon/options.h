@@ -34,8 +34,9 @@ struct hp_options {
 	char **argv;      /* after "--", NULL = not given; argv itself, not copied */
 	uint16_t port;
 	const char *listen;
-	const char **functions, **exclude, **exact; /* patterns, NULL-terminated, may be empty */
-	const char *explain;                        /* the pattern of HP_COMMAND_EXPLAIN */
+	/* Patterns, NULL-terminated, may be empty. */
+	const char **functions, **exclude, **exact, **args;
+	const char *explain; /* the pattern of HP_COMMAND_EXPLAIN */
 	const char *domains; /* NULL = all; names were checked against domains.def */
 	double percentiles[HP_MAX_PERCENTILES];
 	unsigned npercentiles;

@@ -3,11 +3,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct hp_argspecs;
 struct hp_select;
 
 /* What the user asked for, as the engine and the domains need it. Const once the engine runs. */
 struct hp_settings {
 	const struct hp_select *functions, *exclude, *exact;
+	const struct hp_argspecs *args; /* --args; NULL = none */
 	const double *percentiles;
 	unsigned npercentiles;
 	unsigned cpu_hz;

@@ -109,11 +109,13 @@ static int open_exits(int entry_fd, int exit_fd, const struct hp_plan *plan,
 	return open_pair(entry, entry_fd, &exits, exit_fd, fds);
 }
 
-static int open_range(const struct hp_attach_programs *programs, int pid,
-		      const struct hp_plan *plan, const struct hp_partition *partition,
-		      const struct vectors *vectors, size_t from, size_t len, int fds[2])
+static int open_range(const struct hp_attach_programs *all, int pid, const struct hp_plan *plan,
+		      const struct hp_partition *partition, const struct vectors *vectors,
+		      size_t from, size_t len, int fds[2])
 {
 	const struct hp_plan_function *first = &plan->functions.data[partition->indices[0]];
+	const struct hp_attach_programs chosen = hp_attach_programs_of(all, first->shows_values);
+	const struct hp_attach_programs *programs = &chosen;
 	const struct hp_multi multi = {
 		.path = plan->images.data[first->image].path,
 		.pid = pid,

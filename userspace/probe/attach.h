@@ -25,11 +25,30 @@ struct hp_attach_programs {
 	int go_exit_fd;
 	int count_fd;
 	bool perf; /* no uprobe_multi: the programs are loaded for perf events */
+	/* The first five for functions whose values are shown (--args); -1 where nobody asks. */
+	int values_session_fd, values_paired_fd, values_return_fd, values_entry_fd, values_exit_fd;
 };
+
+/* Those of a function whose values are shown in place of the plain ones, or @programs as they are. */
+static inline struct hp_attach_programs
+hp_attach_programs_of(const struct hp_attach_programs *programs, bool shows_values)
+{
+	struct hp_attach_programs chosen = *programs;
+
+	if (shows_values) {
+		chosen.session_fd = programs->values_session_fd;
+		chosen.paired_fd = programs->values_paired_fd;
+		chosen.return_fd = programs->values_return_fd;
+		chosen.entry_fd = programs->values_entry_fd;
+		chosen.exit_fd = programs->values_exit_fd;
+	}
+	return chosen;
+}
 
 /* One partition: functions whose links are opened and closed together. */
 struct hp_partition {
-	uint32_t *indices; /* into plan->functions, all of one image and one mode */
+	uint32_t *
+		indices; /* into plan->functions, all of one image, one mode, with or without values */
 	size_t len;
 	uint32_t generation;
 	int fds[2];                 /* links, -1 = none */

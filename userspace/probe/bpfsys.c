@@ -77,3 +77,15 @@ uint64_t hp_bpfsys_map_bytes(int fd)
 	}
 	return bytes;
 }
+
+int hp_bpfsys_map_put(int map_fd, const void *key, const void *value)
+{
+	union bpf_attr attr = {
+		.map_fd = (uint32_t)map_fd,
+		.key = (uintptr_t)key,
+		.value = (uintptr_t)value,
+		.flags = BPF_ANY,
+	};
+
+	return syscall(SYS_bpf, BPF_MAP_UPDATE_ELEM, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}

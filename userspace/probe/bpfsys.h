@@ -29,3 +29,5 @@ int hp_bpfsys_link_multi(int prog_fd, enum hp_attach_type type, const struct hp_
 int hp_bpfsys_load_empty(uint32_t prog_type, uint32_t attach_type);
 /* Bytes of kernel memory that the map at @fd holds by its own account (fdinfo memlock), 0 if unknown. */
 uint64_t hp_bpfsys_map_bytes(int fd);
+/* Sets one element of a map. 0 or negative errno. */
+int hp_bpfsys_map_put(int map_fd, const void *key, const void *value);

@@ -35,7 +35,7 @@ static int add(struct hp_perf_links *links, int prog_fd, const struct hp_perf_up
 }
 
 /* What sees the end before the entry: an end without an entry is ignored. */
-static int add_function(struct hp_perf_links *links, const struct hp_attach_programs *programs,
+static int add_function(struct hp_perf_links *links, const struct hp_attach_programs *all,
 			const struct hp_plan *plan, const struct hp_plan_function *function,
 			int pid, uint32_t generation)
 {
@@ -47,6 +47,8 @@ static int add_function(struct hp_perf_links *links, const struct hp_attach_prog
 		.tid = pid,
 	};
 	const uint64_t at_entry = function->checks_stack ? HP_COOKIE_CHECKS_STACK : 0;
+	const struct hp_attach_programs chosen = hp_attach_programs_of(all, function->shows_values);
+	const struct hp_attach_programs *programs = &chosen;
 	int entry_fd = programs->entry_fd, exit_fd = programs->exit_fd, r = 0;
 
 	switch ((enum hp_plan_mode)function->mode) {

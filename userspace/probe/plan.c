@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "elf/module.h"
 #include "probe/plan_scan.h"
+#include "probe/plan_values.h"
 #include "probe/quota.h"
+#include "target/argspec.h"
 #include "target/modcache.h"
 
 static bool wants_image(const struct hp_select *select, const struct hp_image *image)
@@ -124,6 +126,11 @@ static bool is_planned(const struct hp_plan *plan, const struct hp_image *image)
 	return false;
 }
 
+static bool wants_args(const struct hp_plan_input *input, const struct hp_image *image)
+{
+	return input->args && wants_image(hp_argspecs_select(input->args), image);
+}
+
 /* Adds the wanted functions of all images that the plan does not know. */
 static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 {
@@ -138,7 +145,7 @@ static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 
 		if (is_planned(seed->plan, &image) ||
 		    (!image.is_exe && !wants_image(input->functions, &image) &&
-		     !wants_image(input->exact, &image)))
+		     !wants_image(input->exact, &image) && !wants_args(input, &image)))
 			continue;
 		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
 		if (r == -ENOMEM)
@@ -156,21 +163,28 @@ static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 	return 0;
 }
 
+static size_t count_args(const struct hp_plan_input *input)
+{
+	return input->args ? hp_select_len(hp_argspecs_select(input->args)) : 0;
+}
+
 int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, struct hp_err *err)
 {
 	HP_AUTO(hp_plan) struct hp_plan *plan = calloc(1, sizeof(*plan));
 	HP_AUTO_FREE bool *matched_functions =
 		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
 	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_args = calloc(count_args(input) + 1, sizeof(bool));
 	const struct hp_plan_scan seed = {
 		.input = input,
 		.plan = plan,
 		.matched_functions = matched_functions,
 		.matched_exact = matched_exact,
+		.matched_args = matched_args,
 	};
 	int r;
 
-	if (!plan || !matched_functions || !matched_exact)
+	if (!plan || !matched_functions || !matched_exact || !matched_args)
 		return -ENOMEM;
 	r = preflight(input, &plan->preflight, err);
 	plan->exe_unwinds = exe_unwinds(input);
@@ -182,6 +196,10 @@ int hp_plan_build(const struct hp_plan_input *input, struct hp_plan **ret_plan, 
 		r = check_matched(input, input->exact, matched_exact, err);
 	if (r == 0 && input->max_probes)
 		r = hp_quota_apply(plan, 0, input->max_probes);
+	if (r == 0 && input->args)
+		r = check_matched(input, hp_argspecs_select(input->args), matched_args, err);
+	if (r == 0)
+		r = hp_plan_values_check(plan, input->args, err);
 	if (r < 0)
 		return r;
 	*ret_plan = HP_TAKE_PTR(plan);
@@ -193,17 +211,19 @@ int hp_plan_extend(const struct hp_plan_input *input, struct hp_plan *plan, stru
 	HP_AUTO_FREE bool *matched_functions =
 		calloc(hp_select_len(input->functions) + 1, sizeof(bool));
 	HP_AUTO_FREE bool *matched_exact = calloc(hp_select_len(input->exact) + 1, sizeof(bool));
+	HP_AUTO_FREE bool *matched_args = calloc(count_args(input) + 1, sizeof(bool));
 	const struct hp_plan_scan seed = {
 		.input = input,
 		.plan = plan,
 		.matched_functions = matched_functions,
 		.matched_exact = matched_exact,
+		.matched_args = matched_args,
 	};
 	struct hp_preflight_report report = {0};
 	size_t before = plan->functions.len;
 	int r;
 
-	if (!matched_functions || !matched_exact)
+	if (!matched_functions || !matched_exact || !matched_args)
 		return -ENOMEM;
 	r = preflight(input, &report, err);
 	if (r < 0)

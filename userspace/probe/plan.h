@@ -11,7 +11,9 @@
 #include "target/select.h"
 #include "target/target.h"
 
+struct hp_argspecs;
 struct hp_err;
+struct hp_plan_values;
 struct hp_registry;
 
 /*
@@ -39,6 +41,8 @@ struct hp_plan_function {
 	uint8_t original;            /* the byte that the breakpoint replaces */
 	uint8_t mode;                /* enum hp_plan_mode, one for all of an entity */
 	uint32_t first_exit, nexits; /* in exits; HP_MODE_EXITS and HP_MODE_GO only */
+	uint32_t values;             /* --args: index into values + 1, 0 = none */
+	bool shows_values;           /* its arguments and results are copied */
 	const char *untimed;         /* HP_MODE_COUNT: why (static text, or a line of preflight) */
 	const char *reason;          /* NULL: probe it; else why it is skipped (static text) */
 };
@@ -55,6 +59,7 @@ struct hp_plan {
 	HP_VEC(struct hp_plan_function) functions; /* by image, then address */
 	HP_VEC(struct hp_plan_image) images;
 	HP_VEC(uint64_t) exits; /* file offsets */
+	HP_VEC(struct hp_plan_values *) values;
 	struct hp_preflight_report preflight;
 	bool exe_unwinds; /* the executable throws: its exceptions may pass through any library that calls back */
 	uint32_t skipped;
@@ -68,8 +73,9 @@ struct hp_plan_input {
 	struct hp_registry *registry;
 	const struct hp_select *functions; /* empty: all functions of the executable */
 	const struct hp_select *exclude;
-	const struct hp_select *exact; /* added to functions, never dropped */
-	size_t max_probes;             /* 0 = no limit, see probe/quota */
+	const struct hp_select *exact;  /* added to functions, never dropped */
+	const struct hp_argspecs *args; /* added to functions, values are shown; may be NULL */
+	size_t max_probes;              /* 0 = no limit, see probe/quota */
 	bool starting; /* the target has not run yet: a library pattern may match later */
 };
 

@@ -11,8 +11,12 @@ int hp_plan_copy(const struct hp_plan *plan, struct hp_plan **ret_copy)
 	if (!copy || hp_vec_reserve(&copy->functions, plan->functions.len) < 0 ||
 	    hp_vec_reserve(&copy->images, plan->images.len) < 0)
 		return -ENOMEM;
-	hp_vec_each(function, &plan->functions)
-		copy->functions.data[copy->functions.len++] = *function;
+	hp_vec_each(function, &plan->functions) {
+		struct hp_plan_function *own = &copy->functions.data[copy->functions.len++];
+
+		*own = *function;
+		own->values = 0; /* not copied, like the exits */
+	}
 	hp_vec_each(image, &plan->images)
 		copy->images.data[copy->images.len++] = *image;
 	copy->preflight = plan->preflight;
@@ -35,5 +39,8 @@ void hp_plan_free(struct hp_plan *plan)
 	hp_vec_free(&plan->functions);
 	hp_vec_free(&plan->images);
 	hp_vec_free(&plan->exits);
+	hp_vec_each(values, &plan->values)
+		free(*values);
+	hp_vec_free(&plan->values);
 	free(plan);
 }

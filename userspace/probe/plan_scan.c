@@ -10,12 +10,20 @@
 #include "probe/never.h"
 #include "probe/plan.h"
 #include "probe/plan_go.h"
+#include "probe/plan_values.h"
 #include "probe/registry.h"
 #include "probe/targets.h"
+#include "target/argspec.h"
 
-/* Jump targets are looked for only where a function is wanted: reading a whole program takes its time. */
-static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct hp_gosite *ret_site)
+/*
+ * Jump targets are looked for only where a function is wanted: reading a whole program takes its time. @intact: the
+ * arguments are read at the site.
+ */
+static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, bool intact,
+		   struct hp_gosite *ret_site)
 {
+	struct hp_site (*choose)(const uint8_t *, size_t, uint64_t, const struct hp_targets *) =
+		intact ? hp_site_choose_intact : hp_site_choose;
 	size_t left;
 	const uint8_t *code = hp_text_at(&scan->text, sym->addr, &left);
 	int r;
@@ -35,8 +43,8 @@ static int site_of(struct hp_plan_scan *scan, const struct hp_sym *sym, struct h
 	if (sym->flags & HP_SYM_GO)
 		*ret_site = hp_gosite_choose(code, left, sym->addr, scan->targets);
 	else
-		ret_site->site = hp_site_choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES,
-						sym->addr, scan->targets);
+		ret_site->site = choose(code, left < HP_SITE_BYTES ? left : HP_SITE_BYTES,
+					sym->addr, scan->targets);
 	return 0;
 }
 
@@ -52,7 +60,11 @@ static int place(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	int r = 0;
 
 	if (hp_module_offset(scan->module, sym->addr, &offset))
-		r = site_of(scan, sym, &gosite);
+		r = site_of(scan, sym, function->values != 0, &gosite);
+	if (r == 0 && site->reason && function->values) { /* without its arguments, then */
+		hp_plan_values_lose(scan->plan, function);
+		r = site_of(scan, sym, false, &gosite);
+	}
 	function->class = site->class;
 	function->reason = site->reason;
 	if (r < 0 || site->reason)
@@ -128,8 +140,9 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	return 0;
 }
 
-/* @named: a pattern names it, which Go's runtime needs to be probed. */
-static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, bool exact, bool named)
+/* @named: a pattern names it, which Go's runtime needs to be probed. @spec: the --args that asks for it, -1 = none. */
+static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, bool exact, bool named,
+			int spec)
 {
 	struct hp_plan_function function = {
 		.image = scan->image_index,
@@ -144,7 +157,11 @@ static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, boo
 			    sym->name, &function.entity);
 	if (r < 0)
 		return r;
-	r = place(scan, sym, &function);
+	if (spec >= 0)
+		r = hp_plan_values_add(scan->plan, &function, scan->input->args, (size_t)spec,
+				       sym->flags & HP_SYM_CLONE);
+	if (r == 0)
+		r = place(scan, sym, &function);
 	if (r < 0)
 		return r;
 	if (!reason && scan->plan->preflight.flags & HP_PRE_GO)
@@ -185,6 +202,17 @@ static bool match(const struct hp_select *select, const struct hp_plan_scan *sca
 	return any;
 }
 
+/* The --args that asks for the values of @name, or -1. */
+static int match_spec(const struct hp_plan_scan *scan, const char *name)
+{
+	const struct hp_select *select =
+		scan->input->args ? hp_argspecs_select(scan->input->args) : NULL;
+
+	if (!select || !match(select, scan, name, scan->matched_args))
+		return -1;
+	return hp_select_match(select, scan->image->name, scan->image->is_exe, name);
+}
+
 static bool is_excluded(const struct hp_plan_scan *scan, const char *name)
 {
 	const struct hp_select *exclude = scan->input->exclude;
@@ -198,14 +226,18 @@ static int scan_symbol(struct hp_plan_scan *scan, const struct hp_sym *sym)
 	const struct hp_plan_input *input = scan->input;
 	bool all = hp_select_len(input->functions) == 0 && hp_select_len(input->exact) == 0;
 	bool wanted, exact;
+	int spec;
 
 	if (sym->flags & HP_SYM_COLD) /* trap:T7: no function entry */
 		return 0;
 	exact = match(input->exact, scan, sym->name, scan->matched_exact);
 	wanted = match(input->functions, scan, sym->name, scan->matched_functions);
-	if (!exact && !wanted && !(all && scan->image->is_exe))
+	spec = match_spec(scan, sym->name);
+	if (!exact && !wanted && spec < 0 && !(all && scan->image->is_exe))
 		return 0;
-	return is_excluded(scan, sym->name) ? 0 : add_function(scan, sym, exact, exact || wanted);
+	return is_excluded(scan, sym->name)
+		       ? 0
+		       : add_function(scan, sym, exact, exact || wanted || spec >= 0, spec);
 }
 
 static int add_image(struct hp_plan_scan *scan)
@@ -298,7 +330,9 @@ int hp_plan_scan_image(struct hp_plan_scan *scan)
 		hp_module_sym(scan->module, i, &sym);
 		r = scan_symbol(scan, &sym);
 	}
-	return r < 0 ? r : level_modes(scan, first);
+	if (r == 0)
+		r = level_modes(scan, first);
+	return r < 0 ? r : hp_plan_values_resolve(scan, first);
 }
 
 void hp_plan_scan_deinit(struct hp_plan_scan *scan)

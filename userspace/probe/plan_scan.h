@@ -25,8 +25,9 @@ struct hp_plan_scan {
 	struct hp_module *module;
 	uint32_t image_index;
 	struct hp_text text;
-	struct hp_targets *targets;              /* of the text, NULL = not looked for yet */
-	bool *matched_functions, *matched_exact; /* by pattern: it matched somewhere */
+	struct hp_targets *targets; /* of the text, NULL = not looked for yet */
+	/* By pattern: it matched somewhere. */
+	bool *matched_functions, *matched_exact, *matched_args;
 	enum hp_go_registers go_registers;
 };
 

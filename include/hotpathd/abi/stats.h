@@ -21,7 +21,10 @@
 	X(HITS, "hits")                 /* of all functions; no loss: the guard's trip wire */   \
 	X(SIGNAL_STACK, "calls_on_signal_stack")   /* untimed: a return would end the program */ \
 	X(GOROUTINE_FULL, "goroutine_stacks_full") /* untimed: no room for a shadow stack */     \
-	X(GOROUTINE_UNKNOWN, "goroutines_unknown") /* untimed: r14 is not the goroutine */
+	X(GOROUTINE_UNKNOWN, "goroutines_unknown") /* untimed: r14 is not the goroutine */       \
+	X(VALUES_MISSING, "values_missing") /* calls without --args values: no task storage */   \
+	X(VALUES_PUSHED_OUT,                                                                     \
+	  "args_pushed_out") /* over HP_VALUE_SLOTS calls in progress in a thread */
 
 /* clang-format off */
 enum hp_stat {

@@ -42,9 +42,7 @@ struct task_struct {
 
 /* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */
 struct pt_regs {
-	unsigned long sp;
-	unsigned long flags;
-	unsigned long r14;
+	unsigned long sp, di, si, dx, cx, r8, r9, ax, r14, flags;
 	__u64 cookie;
 };
 

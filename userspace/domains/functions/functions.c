@@ -21,6 +21,8 @@
  *   an exception may pass through get probes on each ret and tail call instead (probe/exits).
  * - Go's stacks move and its goroutines change threads: frames are kept by goroutine, and calls end at
  *   each ret (bpf/lib/goroutine.bpf.h, probe/gosite.h; trap:U4).
+ * - Arguments and results (--args) come in the records of functions that have programs of their own
+ *   (bpf/lib/values.bpf.h), which also are call records; functions_values keeps those of the calls that views show.
  * - Heat map, edges and slowest calls come from records, so they miss what the rings lose and say from how
  *   many of how many calls they are. Calls in progress are read from the shadow stacks by a task iterator
  *   (functions_flight.c), while nobody asks once a second, so that an answer is never without.
@@ -51,6 +53,7 @@
 #include "domains/functions/functions_rows.h"
 #include "domains/functions/functions_slowest.h"
 #include "domains/functions/functions_slowest_view.h"
+#include "domains/functions/functions_values.h"
 #include "domains/functions/functions_view.h"
 #include "domains/functions/functions_visibility.h"
 #include "engine/core.h"
@@ -65,6 +68,7 @@ struct functions {
 	struct hp_functions_heatmap *heatmap;
 	struct hp_functions_edges *edges;
 	struct hp_functions_slowest *slowest;
+	struct hp_functions_values *values;
 	struct hp_functions_flight flight;
 	int flight_link; /* -1 = not attached yet */
 	uint64_t flight_asked_ns;
@@ -86,6 +90,7 @@ static void functions_close(void *state)
 	hp_functions_heatmap_free(functions->heatmap);
 	hp_functions_edges_free(functions->edges);
 	hp_functions_slowest_free(functions->slowest);
+	hp_functions_values_free(functions->values);
 	hp_functions_flight_deinit(&functions->flight);
 	if (functions->flight_link >= 0)
 		close(functions->flight_link);
@@ -103,6 +108,8 @@ static int new_models(struct functions *functions)
 		r = hp_functions_edges_new(HP_FUNCTIONS_MAX_EDGES, &functions->edges);
 	if (r == 0)
 		r = hp_functions_slowest_new(&functions->slowest);
+	if (r == 0)
+		r = hp_functions_values_new(&functions->values);
 	return r;
 }
 
@@ -145,11 +152,9 @@ void hp_functions_wait_attached(void *state)
 		hp_functions_probe_wait_attached(functions->probe);
 }
 
-static int functions_event(void *state, const struct hp_event *event, size_t size)
+static int take_call(struct functions *functions, const struct hp_call_event *call, size_t size)
 {
-	struct functions *functions = state;
-	const struct hp_call_event *call = (const void *)event;
-	int r = hp_functions_model_record(functions->model, event, size);
+	int r = hp_functions_model_record(functions->model, &call->hdr, size);
 
 	if (r == 0)
 		r = hp_functions_slowest_record(functions->slowest, call);
@@ -158,6 +163,23 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 	if (r == 0)
 		r = hp_functions_heatmap_record(functions->heatmap, call);
 	return r;
+}
+
+static int functions_event(void *state, const struct hp_event *event, size_t size)
+{
+	const struct hp_values_event *values = (const void *)event;
+	struct functions *functions = state;
+	struct hp_call_event call;
+	int r;
+
+	if (event->kind != HP_EVENT_VALUES)
+		return take_call(functions, (const void *)event, size);
+	if (!hp_functions_values_valid(event, size))
+		return -EINVAL;
+	call = values->call;
+	call.hdr.kind = HP_EVENT_CALL;
+	r = take_call(functions, &call, sizeof(call));
+	return r < 0 ? r : hp_functions_values_record(functions->values, values);
 }
 
 static int attach_flight(struct functions *functions, const struct hp_functions_totals *totals)
@@ -239,6 +261,7 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		.heatmap = functions->heatmap,
 		.edges = functions->edges,
 		.slowest = functions->slowest,
+		.values = functions->values,
 		.flight = &functions->flight,
 	};
 	int r;

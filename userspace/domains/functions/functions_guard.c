@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "elf/signature.h"
+#include "hotpathd/abi/values.h"
+#include "probe/bpfsys.h"
 #include "probe/plan.h"
+#include "probe/plan_values.h"
 
 #define HOT_BATCH 32
 
@@ -45,10 +49,36 @@ static int by_entity(const void *a, const void *b, void *arg)
 		return left->image < right->image ? -1 : 1;
 	if (left->mode != right->mode)
 		return left->mode < right->mode ? -1 : 1;
+	if (left->shows_values != right->shows_values)
+		return left->shows_values ? -1 : 1;
 	/* All addresses of an entity in one partition, thus of one generation. */
 	if (left->entity != right->entity)
 		return left->entity < right->entity ? -1 : 1;
 	return left->offset < right->offset ? -1 : left->offset > right->offset;
+}
+
+static int set_spec(const struct hp_functions_guard *guard, uint32_t entity,
+		    const struct hp_signature *signature)
+{
+	const struct hp_values_spec spec = hp_signature_spec(signature);
+
+	return hp_bpfsys_map_put(guard->object->value_specs_fd, &entity, &spec);
+}
+
+/* Tells BPF what to copy of the function's calls, and the engine what it then sees. */
+static void admit_values(struct hp_functions_guard *guard, struct hp_plan_function *function,
+			 struct hp_guard_entity *entity)
+{
+	const struct hp_plan *plan = guard->plan;
+	struct hp_plan_values *values =
+		function->values ? plan->values.data[function->values - 1] : NULL;
+
+	if (!values)
+		return;
+	if (!values->missing && set_spec(guard, function->entity, &values->signature) < 0)
+		values->missing = "more functions are asked for than there is room for";
+	function->shows_values = !values->missing;
+	__atomic_store_n(&entity->values, values, __ATOMIC_RELEASE);
 }
 
 /*
@@ -72,8 +102,11 @@ static void admit(struct hp_functions_guard *guard, struct hp_plan_function *fun
 		entity->image = function->image;
 		entity->mode = function->mode;
 		entity->exact = function->exact;
+		admit_values(guard, function, entity);
 	} else if (entity->image != function->image) {
 		function->reason = "another library of this name is probed already";
+	} else if (function->shows_values) {
+		function->shows_values = !entity->values->missing;
 	}
 }
 
@@ -170,7 +203,8 @@ static bool may_follow(const struct hp_functions_guard *guard,
 		       const struct hp_plan_function *function, const struct hp_plan_function *next)
 {
 	return next->image == function->image && next->mode == function->mode &&
-	       next->exact == function->exact && heat_of(guard, next) == heat_of(guard, function);
+	       next->shows_values == function->shows_values && next->exact == function->exact &&
+	       heat_of(guard, next) == heat_of(guard, function);
 }
 
 /* End of the batch that starts at @from: at most @max functions, one link, equally hot, whole entities. */

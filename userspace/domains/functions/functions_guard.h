@@ -11,6 +11,7 @@
 #include "probe/price.h"
 
 struct hp_plan;
+struct hp_plan_values;
 
 /*
  * The planned functions under probes: in which order they are attached, what a call of each costs, and on which level of
@@ -26,6 +27,8 @@ struct hp_guard_entity {
 	uint8_t heat;              /* class, 0 = cold: functions_heat.h */
 	bool planned, attached, exact;
 	bool stepped; /* a probe of it is single-stepped */
+	const struct hp_plan_values
+		*values; /* the plan's; NULL = not asked for; read by others, so atomically */
 	/* Read by others, so atomically: since when it has no probe (0: it has, or never had), and how long before. */
 	uint64_t off_since_ns, off_ns;
 };

@@ -146,7 +146,8 @@ static bool is_alike(const struct hp_functions_links *links, uint32_t left, uint
 	const struct hp_plan_function *functions = links->plan->functions.data;
 
 	return functions[left].image == functions[right].image &&
-	       functions[left].mode == functions[right].mode;
+	       functions[left].mode == functions[right].mode &&
+	       functions[left].shows_values == functions[right].shows_values;
 }
 
 /* Attaches the survivors of leavers->data[from] and of all later ones of its image and mode, which are then empty. */

@@ -17,6 +17,8 @@
 /* The skeleton has members of the types above. */
 #include "functions.skel.h"
 
+#define MAX_VALUE_SPECS 4096 /* functions with --args: 16 bytes each */
+
 static const struct hp_kfunc session_kfuncs[] = {
 	{HP_MARKER_SESSION_IS_RETURN, "bpf_session_is_return"},
 	{HP_MARKER_SESSION_COOKIE, "bpf_session_cookie"},
@@ -28,8 +30,18 @@ static void want(struct bpf_program *program, bool wanted, enum hp_attach_type t
 	bpf_program__set_expected_attach_type(program, (enum bpf_attach_type)type);
 }
 
-static int open_and_load(const struct hp_core *core, bool sessions, bool perf, bool go,
-			 struct hp_functions_object *object)
+static void want_values(struct hp_functions_bpf *skel, bool wanted, bool sessions,
+			enum hp_attach_type type)
+{
+	want(skel->progs.hp_values_session, wanted && sessions, HP_ATTACH_UPROBE_SESSION);
+	want(skel->progs.hp_values_entry, wanted, type);
+	want(skel->progs.hp_values_paired, wanted && !sessions, type);
+	want(skel->progs.hp_values_return, wanted && !sessions, type);
+	want(skel->progs.hp_values_exit, wanted, type);
+}
+
+static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
+			 const struct hp_functions_load *wanted, struct hp_functions_object *object)
 {
 	enum hp_attach_type type = perf ? HP_ATTACH_PERF_EVENT : HP_ATTACH_UPROBE_MULTI;
 	struct hp_config config = hp_core_config(core);
@@ -45,22 +57,28 @@ static int open_and_load(const struct hp_core *core, bool sessions, bool perf, b
 	want(skel->progs.hp_function_paired, !sessions, type);
 	want(skel->progs.hp_function_return, !sessions, type);
 	want(skel->progs.hp_function_exit, true, type);
-	want(skel->progs.hp_function_go_entry, go, type);
-	want(skel->progs.hp_function_go_exit, go, type);
+	want(skel->progs.hp_function_go_entry, wanted->go, type);
+	want(skel->progs.hp_function_go_exit, wanted->go, type);
 	want(skel->progs.hp_function_count, true, type);
+	want_values(skel, wanted->values, sessions, type);
 	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
-	if (r == 0 && go)
+	if (r == 0 && wanted->go)
 		r = bpf_map__set_max_entries(skel->maps.hp_goroutines,
 					     perf ? HP_GOROUTINES_PREALLOCATED : HP_GOROUTINES_MAX);
 	/* Before 6.1 memory cannot be had in a probe. */
 	if (r == 0 && perf)
 		r = bpf_map__set_map_flags(skel->maps.hp_goroutines, 0);
+	if (r == 0 && wanted->values)
+		r = bpf_map__set_max_entries(skel->maps.hp_value_specs, MAX_VALUE_SPECS);
 	if (r == 0)
 		r = hp_core_prepare(core, skel->obj, &config);
 	if (r == 0 && sessions)
 		r = hp_kfunc_resolve(skel->progs.hp_function_session, session_kfuncs,
+				     HP_ARRAY_SIZE(session_kfuncs));
+	if (r == 0 && sessions && wanted->values)
+		r = hp_kfunc_resolve(skel->progs.hp_values_session, session_kfuncs,
 				     HP_ARRAY_SIZE(session_kfuncs));
 	return r < 0 ? r : hp_functions_bpf__load(skel);
 }
@@ -99,38 +117,56 @@ static int map_tables(struct hp_functions_object *object)
 	return 0;
 }
 
-int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
-			     bool go, struct hp_functions_object *ret_object)
+static int fd_if(const struct bpf_program *program, bool wanted)
+{
+	return wanted ? bpf_program__fd(program) : -1;
+}
+
+static struct hp_attach_programs programs_of(const struct hp_functions_bpf *skel, bool sessions,
+					     const struct hp_functions_load *wanted)
+{
+	bool values = wanted->values;
+
+	return (struct hp_attach_programs){
+		.session_fd = fd_if(skel->progs.hp_function_session, sessions),
+		.entry_fd = bpf_program__fd(skel->progs.hp_function_entry),
+		.paired_fd = fd_if(skel->progs.hp_function_paired, !sessions),
+		.return_fd = fd_if(skel->progs.hp_function_return, !sessions),
+		.exit_fd = bpf_program__fd(skel->progs.hp_function_exit),
+		.go_entry_fd = fd_if(skel->progs.hp_function_go_entry, wanted->go),
+		.go_exit_fd = fd_if(skel->progs.hp_function_go_exit, wanted->go),
+		.count_fd = bpf_program__fd(skel->progs.hp_function_count),
+		.values_session_fd = fd_if(skel->progs.hp_values_session, values && sessions),
+		.values_entry_fd = fd_if(skel->progs.hp_values_entry, values),
+		.values_paired_fd = fd_if(skel->progs.hp_values_paired, values && !sessions),
+		.values_return_fd = fd_if(skel->progs.hp_values_return, values && !sessions),
+		.values_exit_fd = fd_if(skel->progs.hp_values_exit, values),
+	};
+}
+
+int hp_functions_object_load(const struct hp_core *core, const struct hp_functions_load *wanted,
+			     struct hp_functions_object *ret_object)
 {
 	bool perf = !hp_kfeat_has(HP_KFEAT_UPROBE_MULTI);
-	bool sessions = !no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
+	bool sessions = !wanted->no_sessions && hp_kfeat_has(HP_KFEAT_UPROBE_SESSION);
 	struct hp_functions_object object = {
 		.ncpus = hp_core_config(core).ncpus,
-		.nentities = max_entity + 1,
+		.nentities = wanted->max_entity + 1,
 	};
 	int r;
 
 	if (perf && !hp_kfeat_has(HP_KFEAT_UPROBE_PERF))
 		return -EOPNOTSUPP;
-	r = open_and_load(core, sessions, perf, go, &object);
+	r = open_and_load(core, sessions, perf, wanted, &object);
 	if (r == 0)
 		r = map_tables(&object);
 	if (r < 0) {
 		hp_functions_object_free(&object);
 		return r;
 	}
-	object.programs = (struct hp_attach_programs){
-		.session_fd =
-			sessions ? bpf_program__fd(object.skel->progs.hp_function_session) : -1,
-		.entry_fd = bpf_program__fd(object.skel->progs.hp_function_entry),
-		.paired_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_paired),
-		.return_fd = sessions ? -1 : bpf_program__fd(object.skel->progs.hp_function_return),
-		.exit_fd = bpf_program__fd(object.skel->progs.hp_function_exit),
-		.go_entry_fd = go ? bpf_program__fd(object.skel->progs.hp_function_go_entry) : -1,
-		.go_exit_fd = go ? bpf_program__fd(object.skel->progs.hp_function_go_exit) : -1,
-		.count_fd = bpf_program__fd(object.skel->progs.hp_function_count),
-		.perf = perf,
-	};
+	object.programs = programs_of(object.skel, sessions, wanted);
+	object.programs.perf = perf;
+	object.value_specs_fd = bpf_map__fd(object.skel->maps.hp_value_specs);
 	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;
 	object.calibration_tgid = &object.skel->bss->hp_calibration_tgid;

@@ -20,15 +20,20 @@ struct hp_functions_object {
 	struct hp_control *controls; /* read-write mapping */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
 	uint32_t *calibration_tgid;
-	int flight_fd; /* program: task iterator of calls in progress */
+	int value_specs_fd; /* map: what is copied of the calls of functions with --args */
+	int flight_fd;      /* program: task iterator of calls in progress */
 	size_t cells_bytes, controls_bytes;
 };
 
-/*
- * @max_entity: highest id that will be attached. @go: for Go functions, too. 0, -EOPNOTSUPP (neither uprobe_multi nor perf
- * uprobes) or negative errno.
- */
-int hp_functions_object_load(const struct hp_core *core, uint32_t max_entity, bool no_sessions,
-			     bool go, struct hp_functions_object *ret_object);
+struct hp_functions_load {
+	uint32_t max_entity; /* highest id that will be attached */
+	bool no_sessions;
+	bool go;     /* for Go functions, too */
+	bool values; /* somebody asks for arguments and results (--args) */
+};
+
+/* 0, -EOPNOTSUPP (neither uprobe_multi nor perf uprobes) or negative errno. */
+int hp_functions_object_load(const struct hp_core *core, const struct hp_functions_load *wanted,
+			     struct hp_functions_object *ret_object);
 void hp_functions_object_free(struct hp_functions_object *object); /* accepts a zeroed one */
 uint64_t hp_functions_object_bytes(const struct hp_functions_object *object);

@@ -23,7 +23,9 @@
 #include "hotpathd/abi/shadow.h"
 #include "probe/plan.h"
 #include "probe/quota.h"
+#include "target/argspec.h"
 #include "target/proc.h"
+#include "target/select.h"
 #include "target/target.h"
 
 /* Functions of libraries that are loaded later: 128 bytes each and CPU. */
@@ -60,6 +62,7 @@ static struct hp_plan_input plan_input(const struct hp_functions_probe *probe)
 		.functions = settings->functions,
 		.exclude = settings->exclude,
 		.exact = settings->exact,
+		.args = settings->args,
 		.starting = settings->starting,
 		.max_probes = hp_quota_of_kernel(),
 	};
@@ -83,12 +86,15 @@ static int make_plan(struct hp_functions_probe *probe, struct hp_err *err)
 static int load(struct hp_functions_probe *probe, struct hp_err *err)
 {
 	const struct hp_settings *settings = hp_engine_settings(probe->engine);
+	const struct hp_functions_load wanted = {
+		.max_entity = probe->plan->max_entity + ROOM_FOR_LATER,
+		.no_sessions = settings->no_sessions,
+		.go = probe->plan->preflight.flags & HP_PRE_GO,
+		.values = settings->args && hp_select_len(hp_argspecs_select(settings->args)) > 0,
+	};
 	struct hp_functions_object object;
-	int r;
+	int r = hp_functions_object_load(hp_engine_core(probe->engine), &wanted, &object);
 
-	r = hp_functions_object_load(
-		hp_engine_core(probe->engine), probe->plan->max_entity + ROOM_FOR_LATER,
-		settings->no_sessions, probe->plan->preflight.flags & HP_PRE_GO, &object);
 	if (r == -EOPNOTSUPP)
 		return hp_err_set(err, r,
 				  "function timing needs uprobes, which this kernel does not have");

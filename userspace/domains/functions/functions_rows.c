@@ -204,7 +204,25 @@ int hp_functions_list_snapshot(const struct hp_functions_source *source,
 
 static void logs_free(struct hp_snapshot *snapshot)
 {
-	free(snapshot);
+	struct hp_functions_logs *logs = (struct hp_functions_logs *)snapshot;
+
+	free(logs->shots);
+	free(logs);
+}
+
+static int take_shots(const struct hp_functions_source *source, uint32_t id,
+		      struct hp_functions_logs *logs)
+{
+	hp_values_head_take(source, id, &logs->head);
+	if (!logs->head.asked)
+		return 0;
+	logs->shots = calloc(logs->nlogs + 1, sizeof(*logs->shots));
+	if (!logs->shots)
+		return -ENOMEM;
+	for (size_t i = 0; i < logs->nlogs; i++)
+		hp_values_shot_take(source, id, logs->logs[i].tid, logs->logs[i].ts_ns,
+				    &logs->shots[i]);
+	return 0;
 }
 
 int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_t id,
@@ -224,6 +242,11 @@ int hp_functions_logs_snapshot(const struct hp_functions_source *source, uint32_
 	logs->calls = row.calls;
 	logs->nlogs =
 		hp_functions_model_logs(source->model, id, logs->logs, HP_ARRAY_SIZE(logs->logs));
+	r = take_shots(source, id, logs);
+	if (r < 0) {
+		hp_snapshot_free(&logs->base);
+		return r;
+	}
 	*ret_snapshot = &logs->base;
 	return 0;
 }

@@ -6,6 +6,7 @@
 
 #include "base/logring.h"
 #include "domains/functions/functions_probe.h"
+#include "domains/functions/functions_values_view.h"
 #include "domains/functions/functions_view.h"
 #include "engine/snapshot.h"
 
@@ -65,4 +66,6 @@ struct hp_functions_logs {
 	uint64_t calls;
 	size_t nlogs;
 	struct hp_log_entry logs[50];
+	struct hp_values_head head;
+	struct hp_values_shot *shots; /* of the logs; NULL: nobody asked */
 };

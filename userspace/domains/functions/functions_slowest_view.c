@@ -4,6 +4,7 @@
 
 #include "domains/functions/functions_head.h"
 #include "domains/functions/functions_slowest.h"
+#include "domains/functions/functions_values_view.h"
 #include "domains/functions/functions_view.h"
 #include "engine/engine.h"
 #include "format/json.h"
@@ -14,6 +15,8 @@ struct slowest {
 	struct hp_functions_head head;
 	size_t n;
 	struct hp_slow_call calls[HP_FUNCTION_SLOWEST];
+	struct hp_values_head values;
+	struct hp_values_shot shots[HP_FUNCTION_SLOWEST];
 	const char *callers[HP_FUNCTION_SLOWEST]; /* the registry's, NULL = none or unknown */
 };
 
@@ -38,7 +41,11 @@ int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint
 	slowest->head = head;
 	slowest->n =
 		hp_functions_slowest_read(source->slowest, id, slowest->calls, HP_FUNCTION_SLOWEST);
+	hp_values_head_take(source, id, &slowest->values);
 	for (size_t i = 0; i < slowest->n; i++) {
+		if (slowest->values.asked)
+			hp_values_shot_take(source, id, slowest->calls[i].tid,
+					    slowest->calls[i].end_ns, &slowest->shots[i]);
 		if (slowest->calls[i].parent)
 			slowest->callers[i] = hp_registry_name(hp_engine_registry(source->engine),
 							       slowest->calls[i].parent);
@@ -59,6 +66,7 @@ int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_
 
 	hp_json_begin_object(json, NULL);
 	hp_functions_head_render(json, &slowest->head);
+	hp_values_head_render(json, &slowest->values);
 	hp_json_begin_array(json, "slowest");
 	for (size_t i = 0; i < slowest->n; i++) {
 		const struct hp_slow_call *call = &slowest->calls[i];
@@ -70,6 +78,8 @@ int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_
 		hp_json_u64(json, "thread_id", call->tid);
 		hp_json_u64(json, "caller_id", call->parent);
 		hp_json_str(json, "caller", slowest->callers[i]);
+		if (slowest->values.asked)
+			hp_values_shot_render(json, &slowest->values, &slowest->shots[i]);
 		hp_json_end(json);
 	}
 	hp_json_end(json);

@@ -222,6 +222,7 @@ static int render_logs(const struct hp_snapshot *base, const struct hp_settings 
 	hp_json_begin_object(json, NULL);
 	hp_json_str(json, "function_name", logs->name);
 	hp_json_u64(json, "total_invocations", logs->calls);
+	hp_values_head_render(json, &logs->head);
 	hp_json_begin_array(json, "logs");
 	for (size_t i = 0; i < logs->nlogs; i++) {
 		const struct hp_log_entry *log = &logs->logs[i];
@@ -234,7 +235,7 @@ static int render_logs(const struct hp_snapshot *base, const struct hp_settings 
 		hp_view_duration(json, "timestamp", since, raw);
 		hp_json_str(json, "ago", hp_units_ago(text, sizeof(text), ago));
 		hp_json_u64(json, "thread_id", log->tid);
-		hp_json_null(json, "result");
+		hp_values_shot_render(json, &logs->head, logs->shots ? &logs->shots[i] : NULL);
 		hp_json_end(json);
 	}
 	hp_json_end(json);

@@ -10,6 +10,7 @@ struct hp_functions_heatmap;
 struct hp_functions_model;
 struct hp_functions_probe;
 struct hp_functions_slowest;
+struct hp_functions_values;
 
 enum {
 	HP_FUNCTIONS_LIST,
@@ -31,6 +32,7 @@ struct hp_functions_source {
 	struct hp_functions_heatmap *heatmap;
 	struct hp_functions_edges *edges;
 	struct hp_functions_slowest *slowest;
+	struct hp_functions_values *values;
 	struct hp_functions_flight *flight;
 };
 
