@@ -12,6 +12,7 @@
 #include "lib/flight.bpf.h"
 #include "lib/goroutine.bpf.h"
 #include "lib/shadow.bpf.h"
+#include "lib/slow.bpf.h"
 #include "lib/stack.bpf.h"
 #include "lib/totals.bpf.h"
 #include "lib/values.bpf.h"
@@ -40,19 +41,13 @@ __u64 hp_alive_until_ns;
 /* Process of the calibration at start-up, 0 = none. */
 __u32 hp_calibration_tgid;
 
-/* First slot of the process's xol area: what return probes put in place of return addresses. */
-static __always_inline __u64 trampoline_of(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
-}
-
 /*
  * trap:U8: is the call that enters at @sp a tail call of the probed frame at the same @sp? Only then is
  * its return address the trampoline.
  */
 static __always_inline bool is_tail_call(struct task_struct *task, __u64 sp)
 {
-	__u64 trampoline = trampoline_of(task);
+	__u64 trampoline = hp_trampoline_of(task);
 	__u64 ret = 0;
 
 	if (bpf_probe_read_user(&ret, sizeof(ret), (void *)sp))
@@ -146,6 +141,7 @@ struct hp_ending {
 	struct hp_cell *cell;
 	__u64 now, entry_ns, duration;
 	__u32 parent;
+	bool slow; /* its stack is wanted */
 };
 
 /*
@@ -160,6 +156,7 @@ static __always_inline bool conclude(struct hp_shadow *shadow, __u64 now, __u64 
 	struct hp_cell *cell = cell_of(entity);
 	__u64 duration, self, inside = 0;
 	__u32 parent = 0, dropped;
+	bool slow;
 
 	if (!cell || !control)
 		return false;
@@ -188,17 +185,9 @@ static __always_inline bool conclude(struct hp_shadow *shadow, __u64 now, __u64 
 		parent = hp_shadow_entity(shadow);
 	}
 	add_up(cell, duration, self, shift);
-	*ending = (struct hp_ending){cell, now, entry_ns, duration, parent};
+	slow = control->slow && HP_SLOW_UNIT(duration) >= control->slow;
+	*ending = (struct hp_ending){cell, now, entry_ns, duration, parent, slow};
 	return true;
-}
-
-static __always_inline void settle(struct task_struct *task, struct hp_shadow *shadow, __u64 now,
-				   __u64 sp, __u32 entity, __u64 entry_ns, __u32 shift)
-{
-	struct hp_ending ending;
-
-	if (conclude(shadow, now, sp, entity, entry_ns, shift, &ending))
-		emit(task, ending.cell, entity, ending.now, ending.duration, ending.parent);
 }
 
 /* @entry_ns 0: unknown to the caller. */
@@ -206,9 +195,14 @@ static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 enti
 				  __u32 shift)
 {
 	__u64 now = bpf_ktime_get_ns();
+	struct hp_shadow *shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
+	struct hp_ending ending;
 
-	settle(task, bpf_task_storage_get(&hp_shadows, task, 0, 0), now, sp, entity, entry_ns,
-	       shift);
+	if (!conclude(shadow, now, sp, entity, entry_ns, shift, &ending))
+		return;
+	emit(task, ending.cell, entity, now, ending.duration, ending.parent);
+	if (ending.slow)
+		hp_slow_take(now, ending.duration, sp, entity);
 }
 
 static __always_inline bool is_watched(const struct task_struct *task)
@@ -394,7 +388,7 @@ int hp_function_flight(struct bpf_iter__task *ctx)
 		return 0;
 	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 	if (shadow)
-		hp_flight_write(ctx->meta->seq, task, shadow, trampoline_of(task));
+		hp_flight_write(ctx->meta->seq, task, shadow, hp_trampoline_of(task));
 	return 0;
 }
 

@@ -3,7 +3,7 @@
 
 /*
  * The programs on functions of Go (lib/goroutine.bpf.h says how). A part of functions.bpf.c, included behind what counts hits and
- * settles calls in any language.
+ * concludes calls in any language.
  */
 
 /* trap:U4: a Go function, whose frames belong to its goroutine. */
@@ -38,13 +38,16 @@ int hp_function_go_exit(struct pt_regs *ctx)
 {
 	__u64 now = bpf_ktime_get_ns(), g = ctx->r14, position;
 	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 entity = bpf_get_attach_cookie(ctx);
 	struct hp_shadow *shadow;
+	struct hp_ending ending;
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
 	if (!is_watched(task) || !hp_goroutine_position(g, ctx->sp, &position))
 		return 0;
 	shadow = bpf_map_lookup_elem(&hp_goroutines, &g);
-	settle(task, shadow, now, position, bpf_get_attach_cookie(ctx), 0, 0);
+	if (conclude(shadow, now, position, entity, 0, 0, &ending))
+		emit(task, ending.cell, entity, now, ending.duration, ending.parent);
 	if (shadow && !shadow->depth)
 		bpf_map_delete_elem(&hp_goroutines, &g);
 	return 0;

@@ -49,6 +49,8 @@ static __always_inline void leave_with_values(const struct pt_regs *ctx, struct 
 		emit(task, ending.cell, entity, ending.now, ending.duration, ending.parent);
 		break;
 	}
+	if (ending.slow)
+		hp_slow_take(ending.now, ending.duration, sp, entity);
 }
 
 SEC("?uprobe")

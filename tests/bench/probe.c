@@ -56,13 +56,14 @@ static int run_empty(struct hp_multi *multi, bool session)
 
 static int run_ours(struct hp_multi *multi, uint32_t shift)
 {
+	const struct hp_functions_load wanted = {.max_entity = ENTITY};
 	HP_AUTO(hp_core) struct hp_core *core = NULL;
 	struct hp_functions_object object;
 	struct hp_err err = {0};
 	int link, r = hp_core_open(multi->pid, RING_BYTES, &core, &err);
 
 	if (r == 0)
-		r = hp_functions_object_load(core, ENTITY, false, false, &object);
+		r = hp_functions_object_load(core, &wanted, &object);
 	if (r < 0)
 		return fail("our programs", r);
 	__atomic_store_n(object.alive_until_ns, UINT64_MAX, __ATOMIC_RELAXED);

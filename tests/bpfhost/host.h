@@ -239,6 +239,11 @@ long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags)
 	return 0;
 }
 
+long bpf_get_task_stack(struct task_struct *task, void *buf, __u32 size, __u64 flags)
+{
+	return -14;
+}
+
 void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags)
 {
 	return host.ring_full ? NULL : &host.events[host.nevents % HOST_EVENTS];

@@ -157,8 +157,10 @@ def derived_types():
 
 
 def without_sessions():
-    fixture, daemon, _, _ = all_kinds(["v_*"], "debug information", env={"HOTPATHD_NO_SESSIONS": "1"})
-    close(fixture, daemon)
+    """Entry and return programs, in uprobe_multi links and as perf events."""
+    for name in ("HOTPATHD_NO_SESSIONS", "HOTPATHD_NO_UPROBE_MULTI"):
+        fixture, daemon, _, _ = all_kinds(["v_*"], "debug information", env={name: "1"})
+        close(fixture, daemon)
 
 
 def other_compilers():

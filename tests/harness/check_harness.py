@@ -9,7 +9,7 @@ import schema  # noqa: E402
 STATUS = {"uptime": "1.00 s", "pid": 1, "version": "0.1.0", "target": {"pid": 1, "comm": "a", "exe": "/a"}, "state": "ready",
           "domains": {"threads": "active", "cpu": "active", "functions": "off because"}, "notes": [],
           "probes": {"planned": 1, "attached": 1, "skipped": 0, "dropped": 0}, "attach_ns": 5,
-          "records": {"produced": 3, "consumed": 2, "lost": 1}, "losses": {"ring_full": 1}, "cpu_ns": 1, "rss_bytes": 1,
+          "records": {"produced": 3, "consumed": 2, "lost": 1, "slow_stacks": 0}, "losses": {"ring_full": 1}, "cpu_ns": 1, "rss_bytes": 1,
           "kernel_bytes": 1}
 ENTRY = {"id": 1, "name": "f", "calls": 2, "avg": "5 ns", "p95": "5 ns", "total": "10 ns", "percent_total": "0.00%", "self": "10 ns",
          "min": "5 ns", "max": "5 ns"}

@@ -346,8 +346,6 @@ bool hp_dwarf_type_of(const struct hp_dwarf_language *language, Dwarf_Die *die,
 		return true;
 	case DW_TAG_reference_type:
 	case DW_TAG_rvalue_reference_type:
-		*ret_type = word(HP_VALUE_PTR, 8);
-		return true;
 	case DW_TAG_unspecified_type: /* nullptr_t; or Rust's !, of functions that never return */
 		*ret_type = word(HP_VALUE_PTR, 8);
 		return true;

@@ -159,10 +159,11 @@ static void add_probes(struct hp_json *json, const struct hp_engine_status *stat
 	hp_json_u64(json, "produced", status->produced);
 	hp_json_u64(json, "consumed", status->consumed);
 	hp_json_u64(json, "lost", status->lost);
+	hp_json_u64(json, "slow_stacks", status->losses[HP_STAT_SLOW_STACKS]);
 	hp_json_end(json);
 	hp_json_begin_object(json, "losses");
 	for (int i = 0; i < HP_NSTATS; i++) {
-		if (i != HP_STAT_RECORDS && i != HP_STAT_HITS)
+		if (i != HP_STAT_RECORDS && i != HP_STAT_HITS && i != HP_STAT_SLOW_STACKS)
 			hp_json_u64(json, hp_core_stat_name(i), status->losses[i]);
 	}
 	hp_json_u64(json, "records_unusable", status->unusable);

@@ -42,7 +42,7 @@ struct hp_control {
 	__u32 price_ns; /* of a timed call: entry and end */
 	__u32 skip_ns;  /* of a call that is only counted */
 	__u32 bias_ns; /* of the price: what lies between the two clock readings of the call itself */
-	__u32 unused;
+	__u32 slow; /* calls of HP_SLOW_UNIT() at least this get a stack (abi/slow.h); 0 = none */
 };
 HP_ABI_SIZE(struct hp_control, 24);
 

@@ -24,7 +24,9 @@
 	X(GOROUTINE_UNKNOWN, "goroutines_unknown") /* untimed: r14 is not the goroutine */       \
 	X(VALUES_MISSING, "values_missing") /* calls without --args values: no task storage */   \
 	X(VALUES_PUSHED_OUT,                                                                     \
-	  "args_pushed_out") /* over HP_VALUE_SLOTS calls in progress in a thread */
+	  "args_pushed_out") /* over HP_VALUE_SLOTS calls in progress in a thread */             \
+	X(SLOW_SKIPPED, "slow_stacks_skipped") /* over the rate, or the ring was full */         \
+	X(SLOW_STACKS, "slow_stacks")          /* no loss: records of stacks */
 
 /* clang-format off */
 enum hp_stat {

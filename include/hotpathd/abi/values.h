@@ -74,4 +74,4 @@ HP_ABI_SIZE(struct hp_values_event, 544);
 struct hp_values_store {
 	struct hp_values_event slots[HP_VALUE_SLOTS + 1];
 };
-HP_ABI_SIZE(struct hp_values_store, 17 * 544);
+HP_ABI_SIZE(struct hp_values_store, 9248);

@@ -134,7 +134,7 @@ static void record(uint32_t entity, uint32_t parent, uint64_t duration_ns)
 	assert_int_equal(hp_functions_model_record(source.model, &call.hdr, sizeof(call)), 0);
 	assert_int_equal(hp_functions_heatmap_record(source.heatmap, &call), 0);
 	assert_int_equal(hp_functions_edges_record(source.edges, &call), 0);
-	assert_int_equal(hp_functions_slowest_record(source.slowest, &call), 0);
+	assert_true(hp_functions_slowest_record(source.slowest, &call) >= 0);
 }
 
 static void record_all(void)

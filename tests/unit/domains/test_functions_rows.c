@@ -312,7 +312,7 @@ static void test_times_and_flights(void **state)
 			.duration_ns = 100,
 			.entity = 1};
 
-		assert_int_equal(hp_functions_slowest_record(slowest, &call), 0);
+		assert_true(hp_functions_slowest_record(slowest, &call) >= 0);
 	}
 	for (size_t i = 0; i < HP_ARRAY_SIZE(frames); i++)
 		assert_int_equal(hp_vec_push(&flight.frames, frames[i]), 0);

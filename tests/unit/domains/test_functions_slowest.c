@@ -30,7 +30,7 @@ static void add(uint32_t entity, uint64_t end_ns, uint64_t duration_ns)
 		.parent = 9,
 	};
 
-	assert_int_equal(hp_functions_slowest_record(slowest, &call), 0);
+	assert_true(hp_functions_slowest_record(slowest, &call) >= 0);
 }
 
 static int descending(const void *a, const void *b)

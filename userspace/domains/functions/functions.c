@@ -53,11 +53,14 @@
 #include "domains/functions/functions_rows.h"
 #include "domains/functions/functions_slowest.h"
 #include "domains/functions/functions_slowest_view.h"
+#include "domains/functions/functions_stack_names.h"
+#include "domains/functions/functions_stacks.h"
 #include "domains/functions/functions_values.h"
 #include "domains/functions/functions_view.h"
 #include "domains/functions/functions_visibility.h"
 #include "engine/core.h"
 #include "engine/engine.h"
+#include "probe/plan.h"
 #include "target/target.h"
 
 struct functions {
@@ -69,6 +72,9 @@ struct functions {
 	struct hp_functions_edges *edges;
 	struct hp_functions_slowest *slowest;
 	struct hp_functions_values *values;
+	struct hp_functions_stacks *stacks;
+	struct hp_functions_stack_names *stack_names;
+	struct hp_control *controls; /* mapped, as soon as they exist */
 	struct hp_functions_flight flight;
 	int flight_link; /* -1 = not attached yet */
 	uint64_t flight_asked_ns;
@@ -91,6 +97,8 @@ static void functions_close(void *state)
 	hp_functions_edges_free(functions->edges);
 	hp_functions_slowest_free(functions->slowest);
 	hp_functions_values_free(functions->values);
+	hp_functions_stack_names_free(functions->stack_names);
+	hp_functions_stacks_free(functions->stacks);
 	hp_functions_flight_deinit(&functions->flight);
 	if (functions->flight_link >= 0)
 		close(functions->flight_link);
@@ -110,6 +118,14 @@ static int new_models(struct functions *functions)
 		r = hp_functions_slowest_new(&functions->slowest);
 	if (r == 0)
 		r = hp_functions_values_new(&functions->values);
+	if (r == 0)
+		r = hp_functions_stacks_new(hp_engine_registry(functions->engine),
+					    &functions->stacks);
+	if (r == 0)
+		r = hp_functions_stack_names_new(hp_target_pid(hp_engine_target(functions->engine)),
+						 hp_engine_modules(functions->engine),
+						 hp_engine_registry(functions->engine),
+						 functions->stacks, &functions->stack_names);
 	return r;
 }
 
@@ -152,17 +168,43 @@ void hp_functions_wait_attached(void *state)
 		hp_functions_probe_wait_attached(functions->probe);
 }
 
+/* Tells BPF which calls of @entity are slow enough for a stack: at first all but the shortest. */
+static void set_threshold(struct functions *functions, uint32_t entity)
+{
+	uint64_t slow = HP_SLOW_UNIT(hp_functions_slowest_threshold(functions->slowest, entity));
+
+	if (!functions->controls)
+		return;
+	slow = slow ? slow : 1;
+	__atomic_store_n(&functions->controls[entity].slow,
+			 slow > UINT32_MAX ? UINT32_MAX : (uint32_t)slow, __ATOMIC_RELAXED);
+}
+
 static int take_call(struct functions *functions, const struct hp_call_event *call, size_t size)
 {
 	int r = hp_functions_model_record(functions->model, &call->hdr, size);
 
 	if (r == 0)
 		r = hp_functions_slowest_record(functions->slowest, call);
-	if (r == 0)
+	if (r > 0)
+		set_threshold(functions, call->entity);
+	if (r >= 0)
 		r = hp_functions_edges_record(functions->edges, call);
 	if (r == 0)
 		r = hp_functions_heatmap_record(functions->heatmap, call);
 	return r;
+}
+
+static int take_stack(struct functions *functions, const struct hp_event *event, size_t size)
+{
+	const struct hp_slow_event *slow = (const void *)event;
+	const struct hp_functions_totals totals = hp_functions_probe_totals(functions->probe);
+
+	if (!hp_functions_stacks_valid(event, size) || !totals.cells ||
+	    slow->entity >= totals.nentities)
+		return -EINVAL;
+	return hp_functions_stacks_record(functions->stacks, slow,
+					  totals.entities[slow->entity].mode == HP_MODE_EXITS);
 }
 
 static int functions_event(void *state, const struct hp_event *event, size_t size)
@@ -172,6 +214,8 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 	struct hp_call_event call;
 	int r;
 
+	if (event->kind == HP_EVENT_SLOW)
+		return take_stack(functions, event, size);
 	if (event->kind != HP_EVENT_VALUES)
 		return take_call(functions, (const void *)event, size);
 	if (!hp_functions_values_valid(event, size))
@@ -238,6 +282,8 @@ static void functions_collect(void *state, uint64_t now_ns)
 
 	/* Totals are read from the mapped cells when somebody asks. */
 	hp_functions_probe_beat(functions->probe, now_ns);
+	if (!functions->controls)
+		functions->controls = hp_functions_probe_totals(functions->probe).controls;
 	hp_functions_heatmap_lose(functions->heatmap, now_ns, lost);
 	if ((asked && now_ns < asked + FLIGHT_ASKED_NS) || now_ns >= read + FLIGHT_IDLE_NS)
 		read_flight(functions, now_ns);
@@ -262,6 +308,7 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		.edges = functions->edges,
 		.slowest = functions->slowest,
 		.values = functions->values,
+		.stacks = functions->stacks,
 		.flight = &functions->flight,
 	};
 	int r;

@@ -11,6 +11,11 @@
 #include "probe/plan_values.h"
 
 #define HOT_BATCH 32
+#define SLOW_STACKS \
+	25 /* of slow calls, for each beat of a quarter of a second: some microseconds each */
+
+/* Of copying arguments and result: assumed, on the side of the target. */
+#define VALUES_NS 800
 
 static struct hp_price price_of(const struct hp_functions_guard *guard,
 				const struct hp_plan_function *function)
@@ -118,10 +123,12 @@ static void set_price(const struct hp_functions_guard *guard,
 	struct hp_control *control = &guard->object->controls[function->entity];
 	struct hp_price price = price_of(guard, function);
 
+	uint32_t values_ns = function->shows_values ? VALUES_NS : 0;
+
 	entity->stepped |= function->class == HP_SITE_STEPPED;
-	if (price.timed_ns < entity->time_ns)
+	if (price.timed_ns + values_ns < entity->time_ns)
 		return;
-	entity->time_ns = price.timed_ns;
+	entity->time_ns = price.timed_ns + values_ns; /* durations: BPF measures it, each time */
 	entity->skip_ns = price.skip_ns;
 	if (!guard->settings.prices.calibrated || guard->settings.raw)
 		return;
@@ -176,6 +183,7 @@ void hp_functions_guard_sort(struct hp_functions_guard *guard)
 void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns)
 {
 	__atomic_store_n(guard->object->alive_until_ns, until_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(guard->object->slow_left, SLOW_STACKS, __ATOMIC_RELAXED);
 }
 
 void hp_functions_guard_detach(struct hp_functions_guard *guard)

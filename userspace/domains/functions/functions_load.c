@@ -169,6 +169,7 @@ int hp_functions_object_load(const struct hp_core *core, const struct hp_functio
 	object.value_specs_fd = bpf_map__fd(object.skel->maps.hp_value_specs);
 	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;
+	object.slow_left = &object.skel->bss->hp_slow_left;
 	object.calibration_tgid = &object.skel->bss->hp_calibration_tgid;
 	*ret_object = object;
 	return 0;

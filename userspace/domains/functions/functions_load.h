@@ -19,6 +19,7 @@ struct hp_functions_object {
 	const struct hp_cell *cells; /* read-only mapping */
 	struct hp_control *controls; /* read-write mapping */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
+	int32_t *slow_left;          /* stacks of slow calls that may still be taken */
 	uint32_t *calibration_tgid;
 	int value_specs_fd; /* map: what is copied of the calls of functions with --args */
 	int flight_fd;      /* program: task iterator of calls in progress */

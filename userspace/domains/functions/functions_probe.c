@@ -21,6 +21,7 @@
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "hotpathd/abi/shadow.h"
+#include "hotpathd/abi/values.h"
 #include "probe/plan.h"
 #include "probe/quota.h"
 #include "target/argspec.h"
@@ -83,6 +84,13 @@ static int make_plan(struct hp_functions_probe *probe, struct hp_err *err)
 	return r;
 }
 
+static bool shows_values(const struct hp_functions_probe *probe)
+{
+	const struct hp_argspecs *args = hp_engine_settings(probe->engine)->args;
+
+	return args && hp_select_len(hp_argspecs_select(args)) > 0;
+}
+
 static int load(struct hp_functions_probe *probe, struct hp_err *err)
 {
 	const struct hp_settings *settings = hp_engine_settings(probe->engine);
@@ -90,7 +98,7 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 		.max_entity = probe->plan->max_entity + ROOM_FOR_LATER,
 		.no_sessions = settings->no_sessions,
 		.go = probe->plan->preflight.flags & HP_PRE_GO,
-		.values = settings->args && hp_select_len(hp_argspecs_select(settings->args)) > 0,
+		.values = shows_values(probe),
 	};
 	struct hp_functions_object object;
 	int r = hp_functions_object_load(hp_engine_core(probe->engine), &wanted, &object);
@@ -321,10 +329,13 @@ void hp_functions_probe_resources(struct hp_functions_probe *probe,
 	if (probe->board.totals.cells)
 		ret_resources->kernel_bytes = hp_functions_object_bytes(&probe->object);
 	pthread_mutex_unlock(&probe->board.lock);
-	/* Task storage is not in any map's account: at most one shadow stack per thread. */
+	/* Task storage is not in any map's account: at most one of each per thread. */
 	if (ret_resources->kernel_bytes &&
 	    hp_proc_read_status(hp_target_pid(hp_engine_target(probe->engine)), &status) == 0)
-		ret_resources->kernel_bytes += (uint64_t)status.threads * sizeof(struct hp_shadow);
+		ret_resources->kernel_bytes +=
+			(uint64_t)status.threads *
+			(sizeof(struct hp_shadow) +
+			 (shows_values(probe) ? sizeof(struct hp_values_store) : 0));
 }
 
 int hp_functions_probe_drops(struct hp_functions_probe *probe, struct hp_functions_drop **ret_drops,

@@ -39,9 +39,10 @@ struct hp_functions_totals {
 	const struct hp_cell *cells; /* CPU-major, nentities wide */
 	uint32_t ncpus, nentities;
 	const struct hp_guard_entity *entities; /* mode, level and stepped are of use */
-	const struct hp_control *controls;      /* by entity, mapped */
-	int flight_fd;                          /* program: task iterator of calls in progress */
-	bool go; /* some calls are kept by goroutine, which the iterator does not see */
+	struct hp_control
+		*controls; /* by entity, mapped; `slow` is the engine's, the rest is not */
+	int flight_fd;     /* program: task iterator of calls in progress */
+	bool go;           /* some calls are kept by goroutine, which the iterator does not see */
 };
 
 struct hp_functions_totals hp_functions_probe_totals(struct hp_functions_probe *probe);

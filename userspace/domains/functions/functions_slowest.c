@@ -68,7 +68,7 @@ static int insert(struct function *function, const struct hp_call_event *call)
 
 	if (len == HP_FUNCTION_SLOWEST) {
 		if (function->calls.data[len - 1].duration_ns >= slow.duration_ns)
-			return 0;
+			return 0; /* as most calls */
 	} else {
 		r = hp_vec_push(&function->calls, slow);
 		if (r < 0)
@@ -78,7 +78,7 @@ static int insert(struct function *function, const struct hp_call_event *call)
 	for (i = len - 1; i > 0 && function->calls.data[i - 1].duration_ns < slow.duration_ns; i--)
 		function->calls.data[i] = function->calls.data[i - 1];
 	function->calls.data[i] = slow;
-	return 0;
+	return 1;
 }
 
 int hp_functions_slowest_record(struct hp_functions_slowest *slowest,
@@ -100,6 +100,15 @@ int hp_functions_slowest_record(struct hp_functions_slowest *slowest,
 	if (end > function->last_ns)
 		function->last_ns = end;
 	return insert(function, call);
+}
+
+uint64_t hp_functions_slowest_threshold(const struct hp_functions_slowest *slowest, uint32_t entity)
+{
+	const struct function *function = find(slowest, entity);
+
+	return function && function->calls.len == HP_FUNCTION_SLOWEST
+		       ? function->calls.data[HP_FUNCTION_SLOWEST - 1].duration_ns
+		       : 0;
 }
 
 size_t hp_functions_slowest_read(const struct hp_functions_slowest *slowest, uint32_t entity,

@@ -25,9 +25,12 @@ int hp_functions_slowest_new(struct hp_functions_slowest **ret_slowest); /* 0 or
 void hp_functions_slowest_free(struct hp_functions_slowest *slowest);
 HP_DEFINE_AUTO(hp_functions_slowest)
 
-/* @call was accepted by hp_functions_model_record(). 0 or -ENOMEM. */
+/* @call was accepted by hp_functions_model_record(). 1: it is among the slowest now; 0 or -ENOMEM. */
 int hp_functions_slowest_record(struct hp_functions_slowest *slowest,
 				const struct hp_call_event *call);
+/* What a call must be longer than to get among the slowest. */
+uint64_t hp_functions_slowest_threshold(const struct hp_functions_slowest *slowest,
+					uint32_t entity);
 /* Slowest first, of equal ones the older first; returns the number copied, at most HP_FUNCTION_SLOWEST. */
 size_t hp_functions_slowest_read(const struct hp_functions_slowest *slowest, uint32_t entity,
 				 struct hp_slow_call *buf, size_t n);

@@ -4,6 +4,7 @@
 
 #include "domains/functions/functions_head.h"
 #include "domains/functions/functions_slowest.h"
+#include "domains/functions/functions_stacks.h"
 #include "domains/functions/functions_values_view.h"
 #include "domains/functions/functions_view.h"
 #include "engine/engine.h"
@@ -17,6 +18,8 @@ struct slowest {
 	struct hp_slow_call calls[HP_FUNCTION_SLOWEST];
 	struct hp_values_head values;
 	struct hp_values_shot shots[HP_FUNCTION_SLOWEST];
+	struct hp_stack_shot stacks[HP_FUNCTION_SLOWEST];
+	uint64_t left_out;                        /* stacks */
 	const char *callers[HP_FUNCTION_SLOWEST]; /* the registry's, NULL = none or unknown */
 };
 
@@ -42,7 +45,10 @@ int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint
 	slowest->n =
 		hp_functions_slowest_read(source->slowest, id, slowest->calls, HP_FUNCTION_SLOWEST);
 	hp_values_head_take(source, id, &slowest->values);
+	slowest->left_out = hp_functions_stacks_left_out(source->stacks);
 	for (size_t i = 0; i < slowest->n; i++) {
+		hp_functions_stacks_find(source->stacks, id, slowest->calls[i].tid,
+					 slowest->calls[i].end_ns, &slowest->stacks[i]);
 		if (slowest->values.asked)
 			hp_values_shot_take(source, id, slowest->calls[i].tid,
 					    slowest->calls[i].end_ns, &slowest->shots[i]);
@@ -52,6 +58,19 @@ int hp_functions_slowest_snapshot(const struct hp_functions_source *source, uint
 	}
 	*ret_snapshot = &slowest->base;
 	return 0;
+}
+
+static void render_stack(struct hp_json *json, const struct hp_stack_shot *stack)
+{
+	if (!stack->known) {
+		hp_json_null(json, "stack");
+		return;
+	}
+	hp_json_begin_array(json, "stack");
+	for (uint32_t i = 0; i < stack->n; i++)
+		hp_json_str(json, NULL, stack->frames[i]);
+	hp_json_end(json);
+	hp_json_bool(json, "stack_complete", stack->whole);
 }
 
 static uint64_t since(uint64_t ns, uint64_t start_ns)
@@ -67,6 +86,7 @@ int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_
 	hp_json_begin_object(json, NULL);
 	hp_functions_head_render(json, &slowest->head);
 	hp_values_head_render(json, &slowest->values);
+	hp_json_u64(json, "left_out_stacks_all_functions", slowest->left_out);
 	hp_json_begin_array(json, "slowest");
 	for (size_t i = 0; i < slowest->n; i++) {
 		const struct hp_slow_call *call = &slowest->calls[i];
@@ -78,6 +98,7 @@ int hp_functions_slowest_render(const struct hp_snapshot *base, const struct hp_
 		hp_json_u64(json, "thread_id", call->tid);
 		hp_json_u64(json, "caller_id", call->parent);
 		hp_json_str(json, "caller", slowest->callers[i]);
+		render_stack(json, &slowest->stacks[i]);
 		if (slowest->values.asked)
 			hp_values_shot_render(json, &slowest->values, &slowest->shots[i]);
 		hp_json_end(json);

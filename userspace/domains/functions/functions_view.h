@@ -10,6 +10,7 @@ struct hp_functions_heatmap;
 struct hp_functions_model;
 struct hp_functions_probe;
 struct hp_functions_slowest;
+struct hp_functions_stacks;
 struct hp_functions_values;
 
 enum {
@@ -33,6 +34,7 @@ struct hp_functions_source {
 	struct hp_functions_edges *edges;
 	struct hp_functions_slowest *slowest;
 	struct hp_functions_values *values;
+	struct hp_functions_stacks *stacks;
 	struct hp_functions_flight *flight;
 };
 

@@ -21,6 +21,7 @@ __u64 bpf_get_current_pid_tgid(void);
 __u64 bpf_get_attach_cookie(const struct pt_regs *ctx);
 __u64 bpf_ktime_get_ns(void);
 long bpf_probe_read_user_str(void *dst, __u32 size, const void *src);
+long bpf_get_task_stack(struct task_struct *task, void *buf, __u32 size, __u64 flags);
 long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags);
 long bpf_probe_read_user(void *dst, __u32 size, const void *src);
 void *bpf_ringbuf_reserve(void *ring, __u64 size, __u64 flags);
