@@ -27,7 +27,7 @@ int hp_cpu_sample(struct bpf_perf_event_data *ctx)
 	void *ring;
 	long got;
 
-	if (!hp_is_target())
+	if (!hp_is_followed(bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	ring = hp_ring();
 	event = bpf_map_lookup_elem(&hp_scratch, &key);
@@ -47,6 +47,7 @@ int hp_cpu_sample(struct bpf_perf_event_data *ctx)
 	event->hdr.kind = HP_EVENT_SAMPLE;
 	event->hdr.tid = bpf_get_current_pid_tgid();
 	event->hdr.ts_ns = bpf_ktime_get_ns();
+	event->tgid = bpf_get_current_pid_tgid() >> 32;
 	event->nkernel = nkernel;
 	event->nuser = nuser;
 	if (bpf_ringbuf_output(ring, event, 24 + (nkernel + nuser) * 8, BPF_RB_NO_WAKEUP))

@@ -210,7 +210,7 @@ static __always_inline bool is_watched(const struct task_struct *task)
 	__u32 tgid = task->tgid;
 
 	/* trap:U11, trap:U12: the kernel's pid filter is per thread on some versions and forks inherit. */
-	return tgid == hp_config.tgid || (tgid && tgid == hp_calibration_tgid);
+	return hp_is_followed(tgid) || (tgid && tgid == hp_calibration_tgid);
 }
 
 /* Counts an entry. NULL: a link that was replaced, or a function that was switched off. */
@@ -377,6 +377,23 @@ int hp_function_count(struct pt_regs *ctx)
 
 #include "lib/goprograms.bpf.h"
 
+/* How often the target has become another program since we were loaded. */
+__u32 hp_execs;
+
+/*
+ * trap:U13: a link outlives an exec, so its return probes would fire in a program that may not bear them, as soon as that maps
+ * the same library. They stop here, at once; user space takes the links away.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(hp_function_exec, struct task_struct *task)
+{
+	if ((__u32)task->tgid != hp_config.tgid)
+		return 0;
+	__sync_fetch_and_add(&hp_execs, 1);
+	__sync_lock_test_and_set(&hp_alive_until_ns, 0);
+	return 0;
+}
+
 /* Read when user space wants to know, never from a probe. */
 SEC("iter.s/task")
 int hp_function_flight(struct bpf_iter__task *ctx)
@@ -384,7 +401,7 @@ int hp_function_flight(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct hp_shadow *shadow;
 
-	if (!task || (__u32)task->tgid != hp_config.tgid)
+	if (!task || !hp_is_followed(task->tgid))
 		return 0;
 	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 	if (shadow)

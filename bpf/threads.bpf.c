@@ -40,6 +40,7 @@ static __always_inline void fill(struct hp_thread_sample *sample, struct task_st
 	sample->hdr.kind = HP_EVENT_THREAD_GONE;
 	sample->hdr.tid = task->pid;
 	sample->hdr.ts_ns = bpf_ktime_get_ns();
+	sample->tgid = task->tgid;
 	sample->start_ns = task->start_time;
 	sample->cpu_ns = task->se.sum_exec_runtime;
 	sample->utime = task->utime;
@@ -57,7 +58,7 @@ int hp_thread_list(struct bpf_iter__task *ctx)
 	struct task_struct *task = ctx->task;
 	struct hp_thread_sample sample;
 
-	if (!task || (__u32)task->tgid != hp_config.tgid)
+	if (!task || !hp_is_followed(task->tgid))
 		return 0;
 	fill(&sample, task);
 	bpf_seq_write(ctx->meta->seq, &sample, sizeof(sample));
@@ -74,7 +75,7 @@ int BPF_PROG(hp_thread_gone, struct task_struct *task)
 	struct hp_thread_sample *sample;
 	void *ring;
 
-	if ((__u32)task->tgid != hp_config.tgid)
+	if (!hp_is_followed(task->tgid) && !hp_was_followed(task->tgid, task->start_time))
 		return 0;
 	ring = hp_ring();
 	sample = ring ? bpf_ringbuf_reserve(ring, sizeof(*sample), 0) : NULL;

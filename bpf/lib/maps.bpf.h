@@ -6,6 +6,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "hotpathd/abi/config.h"
+#include "hotpathd/abi/family.h"
 #include "hotpathd/abi/stats.h"
 
 /*
@@ -33,6 +34,22 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } hp_stats SEC(".maps");
+
+/* A hash map, as process ids are sparse; looked up only for processes that are not the target. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, HP_FAMILY_MAX);
+	__type(key, __u32);
+	__type(value, struct hp_member);
+} hp_family SEC(".maps");
+
+/* Children that have ended, and when: the last figures of their threads come later. Forgets the oldest by itself. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, HP_FAMILY_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} hp_family_late SEC(".maps");
 
 const volatile struct hp_config hp_config = {.ncpus = 1, .nrings = 1, .nentities = 1};
 
@@ -63,7 +80,24 @@ static __always_inline void *hp_ring(void)
 	return bpf_map_lookup_elem(&hp_rings, &key);
 }
 
-static __always_inline bool hp_is_target(void)
+/* Was it followed, until it ended? A process of the same id that began later was not. */
+static __always_inline bool hp_was_followed(__u32 tgid, __u64 start_ns)
 {
-	return bpf_get_current_pid_tgid() >> 32 == hp_config.tgid;
+	const __u64 *ended;
+
+	if (!hp_config.follow)
+		return false;
+	ended = bpf_map_lookup_elem(&hp_family_late, &tgid);
+	return ended && start_ns <= *ended;
+}
+
+static __always_inline bool hp_is_family(__u32 tgid)
+{
+	return tgid == hp_config.tgid || bpf_map_lookup_elem(&hp_family, &tgid);
+}
+
+/* Is the process part of the profile? Without --follow-forks that is one comparison, as `follow` is a constant then. */
+static __always_inline bool hp_is_followed(__u32 tgid)
+{
+	return hp_config.follow ? hp_is_family(tgid) : tgid == hp_config.tgid;
 }

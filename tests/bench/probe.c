@@ -60,7 +60,7 @@ static int run_ours(struct hp_multi *multi, uint32_t shift)
 	HP_AUTO(hp_core) struct hp_core *core = NULL;
 	struct hp_functions_object object;
 	struct hp_err err = {0};
-	int link, r = hp_core_open(multi->pid, RING_BYTES, &core, &err);
+	int link, r = hp_core_open(multi->pid, false, RING_BYTES, &core, &err);
 
 	if (r == 0)
 		r = hp_functions_object_load(core, &wanted, &object);

@@ -7,7 +7,11 @@ from harness import *  # noqa: E402,F403
 import schema  # noqa: E402
 
 STATUS = {"uptime": "1.00 s", "pid": 1, "version": "0.1.0", "target": {"pid": 1, "comm": "a", "exe": "/a"}, "state": "ready",
-          "domains": {"threads": "active", "cpu": "active", "functions": "off because"}, "notes": [],
+          "domains": {"threads": "active", "cpu": "active", "functions": "off because"}, "exec": {"count": 0, "last_ns": 0, "from": ""},
+          "children": dict.fromkeys(("forked", "adopted", "living", "exited", "executed", "unnoticed", "with_probes",
+                                     "hit_ns", "hit_stepped_ns", "off_ns", "sweeps", "timed", "left_out", "missed",
+                                     "longest_attach_ns"), 0),
+          "notes": [],
           "probes": {"planned": 1, "attached": 1, "skipped": 0, "dropped": 0}, "attach_ns": 5,
           "records": {"produced": 3, "consumed": 2, "lost": 1, "slow_stacks": 0}, "losses": {"ring_full": 1}, "cpu_ns": 1, "rss_bytes": 1,
           "kernel_bytes": 1}

@@ -18,10 +18,12 @@
 
 /* Types of the skeletons' members. */
 #include "hotpathd/abi/config.h"
+#include "hotpathd/abi/family.h"
 #include "hotpathd/abi/functions.h"
 
 #include "core.skel.h"
 #include "cpu.skel.h"
+#include "family.skel.h"
 #include "functions.skel.h"
 #include "threads.skel.h"
 
@@ -37,6 +39,10 @@ static const struct {
 	{"hp_cpu_sample", 2000, 0},
 	{"hp_thread_list", 1000, 0},
 	{"hp_thread_gone", 1000, 0},
+	{"hp_family_fork", 200, 0},
+	{"hp_family_adopt", 200, 0},
+	{"hp_family_exec", 200, 0},
+	{"hp_family_exit", 200, 0},
 	{"hp_function_session", 12000, HP_ATTACH_UPROBE_SESSION},
 	{"hp_function_entry", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_paired", 12000, HP_ATTACH_UPROBE_MULTI},
@@ -45,6 +51,7 @@ static const struct {
 	{"hp_function_count", 1000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_go_entry", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_go_exit", 12000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_function_exec", 100, 0},
 	{"hp_function_flight", 7000, 0},
 	{"hp_values_session", 24000, HP_ATTACH_UPROBE_SESSION},
 	{"hp_values_entry", 24000, HP_ATTACH_UPROBE_MULTI},
@@ -84,7 +91,8 @@ static void set_attach_type(struct bpf_program *program)
 
 static void set_config(struct bpf_object *object)
 {
-	const struct hp_config config = {.tgid = 1, .ncpus = 64, .nrings = 64, .nentities = 20000};
+	const struct hp_config config = {
+		.tgid = 1, .ncpus = 64, .nrings = 64, .nentities = 20000, .follow = 1};
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, object) {
@@ -164,6 +172,7 @@ int main(void)
 		return 77;
 	}
 	VERIFY(core);
+	VERIFY(family);
 	VERIFY(cpu);
 	VERIFY(threads);
 	VERIFY(functions);

@@ -123,6 +123,7 @@ static int make_settings(struct run *run, struct hp_err *err)
 		.cpu_inclusive = options->cpu_inclusive,
 		.overhead_percent = options->overhead_percent,
 		.starting = run->options->argv != NULL,
+		.follow_forks = options->follow_forks,
 		.no_compensate = options->no_compensate,
 		.wire_latest = options->wire == HP_WIRE_LATEST,
 		.limit = options->limit,

@@ -52,6 +52,8 @@ static const struct hp_option table[] = {
 	{"overhead", "PCT", HP_OPTION_PERCENT, FIELD(overhead_percent), 0, 0, "3",
 	 "of the target's CPU time, what function probes may take: above it, functions are timed at one "
 	 "call in 16, then dropped"},
+	{"follow-forks", NULL, HP_OPTION_FLAG, FIELD(follow_forks), 0, 0, NULL,
+	 "measure forked children of the target, too, and theirs; without it, probes are taken away from them"},
 	{"no-compensate", NULL, HP_OPTION_FLAG, FIELD(no_compensate), 0, 0, NULL,
 	 "show durations as measured; without it, the calibrated cost of probes is taken out"},
 	{"limit", "N", HP_OPTION_NUMBER, FIELD(limit), 0, UINT_MAX, "0",

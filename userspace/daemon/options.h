@@ -44,6 +44,7 @@ struct hp_options {
 	unsigned cpu_window_sec; /* 1 ... 3600 */
 	bool cpu_inclusive;
 	double overhead_percent; /* 0.1 ... 100 */
+	bool follow_forks;
 	bool no_compensate;
 	uint64_t duration_ns; /* 0 = until interrupted; --duration takes fractions of a second */
 	/* File or "-"; NULL = text on stdout when it is a terminal or --format is given. */

@@ -43,6 +43,10 @@ static void print_head(struct hp_engine *engine, FILE *out, unsigned width)
 	hp_engine_status(engine, &status);
 	hp_terminal_print(out, width, 2, "hotpathd: %s (pid %d), %s", status.comm, status.pid,
 			  hp_units_duration(uptime, sizeof(uptime), status.uptime_ns));
+	if (status.program[0])
+		hp_terminal_print(out, width, 2, "%s", status.program);
+	if (status.children[0])
+		hp_terminal_print(out, width, 2, "%s", status.children);
 	for (int i = 0; i < HP_NDOMAINS; i++) {
 		if (strcmp(status.domains[i], "active") != 0)
 			hp_terminal_print(out, width, 2, "%s: %s", hp_domains[i]->name,

@@ -113,7 +113,8 @@ static int libbpf_log(enum libbpf_print_level level, const char *fmt, va_list ar
 	return vfprintf(stderr, fmt, args); /* whole verifier logs come in one call */
 }
 
-int hp_core_open(pid_t tgid, unsigned ring_bytes, struct hp_core **ret_core, struct hp_err *err)
+int hp_core_open(pid_t tgid, bool follow, unsigned ring_bytes, struct hp_core **ret_core,
+		 struct hp_err *err)
 {
 	HP_AUTO(hp_core) struct hp_core *core = calloc(1, sizeof(*core));
 	int ncpus = libbpf_num_possible_cpus();
@@ -132,6 +133,7 @@ int hp_core_open(pid_t tgid, unsigned ring_bytes, struct hp_core **ret_core, str
 		.ncpus = (uint32_t)ncpus,
 		.nrings = ncpus < HP_MAX_RINGS ? (uint32_t)ncpus : HP_MAX_RINGS,
 		.nentities = 1,
+		.follow = follow,
 	};
 	r = core_load(core);
 	if (r < 0)
@@ -160,6 +162,17 @@ struct hp_config hp_core_config(const struct hp_core *core)
 	return core->config;
 }
 
+static const char *const shared_maps[] = {"hp_rings", "hp_stats", "hp_family", "hp_family_late"};
+
+static bool is_shared(const struct bpf_map *map)
+{
+	for (size_t i = 0; i < HP_ARRAY_SIZE(shared_maps); i++) {
+		if (strcmp(bpf_map__name(map), shared_maps[i]) == 0)
+			return true;
+	}
+	return false;
+}
+
 static int share_map(const struct bpf_map *shared, struct bpf_object *object, const char *name)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, name);
@@ -171,13 +184,13 @@ int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
 		    const struct hp_config *config)
 {
 	struct bpf_map *map;
-	int r;
 
-	r = share_map(core->skel->maps.hp_rings, object, "hp_rings");
-	if (r == 0)
-		r = share_map(core->skel->maps.hp_stats, object, "hp_stats");
-	if (r < 0)
-		return r;
+	bpf_object__for_each_map(map, core->skel->obj) {
+		int r = is_shared(map) ? share_map(map, object, bpf_map__name(map)) : 0;
+
+		if (r < 0)
+			return r;
+	}
 	bpf_object__for_each_map(map, object) {
 		size_t size;
 		const void *data;
@@ -239,9 +252,10 @@ const char *hp_core_stat_name(enum hp_stat stat)
 uint64_t hp_core_kernel_bytes(const struct hp_core *core)
 {
 	uint64_t bytes = hp_core_object_bytes(core->skel->obj);
+	const struct bpf_map *map;
 
-	bytes += hp_bpfsys_map_bytes(bpf_map__fd(core->skel->maps.hp_rings));
-	bytes += hp_bpfsys_map_bytes(bpf_map__fd(core->skel->maps.hp_stats));
+	bpf_object__for_each_map(map, core->skel->obj)
+		bytes += is_shared(map) ? hp_bpfsys_map_bytes(bpf_map__fd(map)) : 0;
 	for (unsigned i = 0; i < core->config.nrings; i++)
 		bytes += hp_bpfsys_map_bytes(core->ring_fds[i]);
 	return bytes;
@@ -253,8 +267,7 @@ uint64_t hp_core_object_bytes(const struct bpf_object *object)
 	uint64_t bytes = 0;
 
 	bpf_object__for_each_map(map, object) {
-		if (strcmp(bpf_map__name(map), "hp_rings") == 0 ||
-		    strcmp(bpf_map__name(map), "hp_stats") == 0)
+		if (is_shared(map))
 			continue;
 		bytes += hp_bpfsys_map_bytes(bpf_map__fd(map));
 	}

@@ -19,7 +19,9 @@ struct hp_err;
  */
 struct hp_core;
 
-int hp_core_open(pid_t tgid, unsigned ring_bytes, struct hp_core **ret_core, struct hp_err *err);
+/* @follow: children of the target are part of the profile. */
+int hp_core_open(pid_t tgid, bool follow, unsigned ring_bytes, struct hp_core **ret_core,
+		 struct hp_err *err);
 void hp_core_free(struct hp_core *core);
 HP_DEFINE_AUTO(hp_core)
 

@@ -19,6 +19,21 @@ struct hp_snapshot;
  * engine thread, except render and print, which see only an immutable snapshot and may run on any.
  */
 
+/* Forked children of the target, as far as a domain's probes have to do with them. */
+struct hp_children {
+	uint32_t timed;    /* alive and under probes of their own */
+	uint32_t left_out; /* alive and to be followed, but not under probes */
+	uint32_t
+		with_probes; /* alive and still with breakpoints that they inherited and nobody counts */
+	uint64_t missed; /* ended, or became another program, before they could be followed */
+	uint64_t sweeps; /* how often inherited breakpoints were taken away */
+	uint64_t longest_attach_ns; /* from a fork to the child's own probes */
+	uint64_t
+		off_ns; /* so long the target's probes have been off, since children suffer; 0: they are on */
+	/* What a call of a probed function costs a child with probes: emulated by the kernel, or single-stepped. */
+	uint64_t hit_ns, hit_stepped_ns;
+};
+
 /* What a domain holds in the kernel and how far its probes are. */
 struct hp_resources {
 	uint64_t kernel_bytes;
@@ -26,8 +41,9 @@ struct hp_resources {
 	uint32_t planned, attached, skipped, dropped;
 	uint64_t read_errors; /* readings of kernel figures that failed */
 	uint64_t attach_ns;   /* time spent in the kernel for attaching */
-	char failed[320];     /* set: the domain gave up after open, and why */
-	char note[320];       /* a limit that the user must know, "" = none */
+	struct hp_children children;
+	char failed[320]; /* set: the domain gave up after open, and why */
+	char note[320];   /* a limit that the user must know, "" = none */
 };
 
 /* What a request asks a domain for. */

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -14,13 +13,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "engine/core.h"
+#include "engine/family.h"
 #include "engine/mailbox.h"
 #include "engine/request.h"
 #include "engine/settings.h"
 #include "engine/snapshot.h"
+#include "engine/status.h"
 #include "probe/registry.h"
 #include "target/modcache.h"
-#include "target/proc.h"
 #include "target/target.h"
 
 /*
@@ -34,19 +34,16 @@
 /* Letters wait for so long, which clients bear for 250 ms; a slow machine does not read that many in it. */
 #define CONSUME_NS 20000000ull
 
-struct slot {
-	const struct hp_domain_ops *ops;
-	void *state; /* NULL: off */
-	char off[320];
-};
-
 struct hp_engine {
 	struct hp_engine_config config;
 	struct hp_core *core;
+	struct hp_family *family; /* NULL: the kernel refuses, for the reason in family_off */
+	char family_off[320];
+	struct hp_program_change change;
 	struct hp_registry *registry;
 	struct hp_modcache *modules;
 	struct hp_mailbox *mailbox;
-	struct slot slots[HP_NDOMAINS];
+	struct hp_slot slots[HP_NDOMAINS];
 	enum hp_engine_state state;
 	pthread_t thread;
 	atomic_bool running;
@@ -80,8 +77,8 @@ int hp_engine_new(const struct hp_engine_config *config, struct hp_engine **ret_
 		r = hp_modcache_new(&engine->modules);
 	if (r < 0)
 		return hp_err_set(err, r, "cannot start the engine: %s", hp_err_name(r));
-	r = hp_core_open(hp_target_pid(config->target), config->settings->ring_bytes, &engine->core,
-			 err);
+	r = hp_core_open(hp_target_pid(config->target), config->settings->follow_forks,
+			 config->settings->ring_bytes, &engine->core, err);
 	if (r < 0)
 		return r;
 	for (int i = 0; i < HP_NDOMAINS; i++)
@@ -99,6 +96,7 @@ void hp_engine_free(struct hp_engine *engine)
 			engine->slots[i].ops->close(engine->slots[i].state);
 	}
 	hp_mailbox_free(engine->mailbox);
+	hp_family_free(engine->family);
 	hp_core_free(engine->core);
 	hp_modcache_free(engine->modules);
 	hp_registry_free(engine->registry);
@@ -110,9 +108,14 @@ void hp_engine_free(struct hp_engine *engine)
 int hp_engine_open(struct hp_engine *engine, struct hp_err *err)
 {
 	unsigned working = 0;
+	struct hp_err no_family = {0};
 
+	if (hp_family_open(engine->core, &engine->family, &no_family) < 0) {
+		snprintf(engine->family_off, sizeof(engine->family_off), "%s", no_family.text);
+		hp_log(HP_LOG_WARN, "engine", "%s", no_family.text);
+	}
 	for (int i = 0; i < HP_NDOMAINS; i++) {
-		struct slot *slot = &engine->slots[i];
+		struct hp_slot *slot = &engine->slots[i];
 		struct hp_err why = {0};
 
 		if (!engine->config.enabled[i]) {
@@ -136,7 +139,7 @@ static void on_record(void *arg, const void *record, size_t size)
 {
 	struct hp_engine *engine = arg;
 	const struct hp_event *event = record;
-	struct slot *slot;
+	struct hp_slot *slot;
 
 	engine->consumed++;
 	if (size < sizeof(*event) || event->domain >= HP_NDOMAINS) {
@@ -180,11 +183,15 @@ static void collect(struct hp_engine *engine)
 	if (now < engine->next_collect_ns)
 		return;
 	engine->next_collect_ns = now + HP_COLLECT_NS;
+	/* The domains find out by themselves; this is for the status. */
+	if (hp_program_change_note(&engine->change, engine->family, engine->config.target) &&
+	    engine->state == HP_STATE_READY)
+		engine->state = HP_STATE_ATTACHING;
 	for (int i = 0; i < HP_NDOMAINS; i++) {
 		if (engine->slots[i].state)
 			engine->slots[i].ops->collect(engine->slots[i].state, now);
 	}
-	/* Not asked again: it reads files in /proc, and nothing goes back to attaching. */
+	/* Not asked again: it reads files in /proc, and nothing but an exec leads back to attaching. */
 	if (engine->state == HP_STATE_ATTACHING && !is_attaching(engine))
 		engine->state = HP_STATE_READY;
 }
@@ -269,7 +276,7 @@ enum hp_engine_end hp_engine_run(struct hp_engine *engine)
 static int answer(struct hp_engine *engine, enum hp_domain_id domain, const struct hp_query *query,
 		  const char *method, int *ret_status, struct hp_snapshot **ret_snapshot)
 {
-	struct slot *slot = &engine->slots[domain];
+	struct hp_slot *slot = &engine->slots[domain];
 
 	if (!slot->state)
 		return -ENODEV;
@@ -278,40 +285,23 @@ static int answer(struct hp_engine *engine, enum hp_domain_id domain, const stru
 
 static void fill_status(struct hp_engine *engine, struct hp_engine_status *status)
 {
-	struct rusage usage;
-
-	*status = (struct hp_engine_status){
+	const struct hp_status_source source = {
+		.target = engine->config.target,
+		.settings = engine->config.settings,
+		.core = engine->core,
+		.family = engine->family,
+		.family_off = engine->family_off,
+		.change = &engine->change,
+		.modules = engine->modules,
+		.slots = engine->slots,
 		.state = engine->state,
-		.uptime_ns = hp_clock_mono_ns() - engine->start_ns,
-		.pid = hp_target_pid(engine->config.target),
+		.start_ns = engine->start_ns,
 		.consumed = engine->consumed,
 		.unusable = engine->unusable,
-		.lost = hp_core_stat(engine->core, HP_STAT_RING_FULL),
-		.rss_bytes = hp_proc_rss_bytes(getpid()),
-		.kernel_bytes = hp_core_kernel_bytes(engine->core),
+		.opened = engine->opened,
 	};
-	snprintf(status->comm, sizeof(status->comm), "%s", hp_target_comm(engine->config.target));
-	hp_modcache_names(engine->modules, status->names, sizeof(status->names));
-	snprintf(status->exe, sizeof(status->exe), "%s", hp_target_exe(engine->config.target));
-	status->produced = hp_core_stat(engine->core, HP_STAT_RECORDS) + status->lost;
-	for (int i = 0; i < HP_NSTATS; i++)
-		status->losses[i] = hp_core_stat(engine->core, i);
-	for (int i = 0; i < HP_NDOMAINS; i++) {
-		const struct slot *slot = &engine->slots[i];
-		struct hp_resources resources = {0};
 
-		snprintf(status->domains[i], sizeof(status->domains[i]), "%s",
-			 slot->state      ? "active"
-			 : engine->opened ? slot->off
-					  : "starting");
-		if (!slot->state)
-			continue;
-		slot->ops->resources(slot->state, &resources);
-		hp_engine_status_add(status, (enum hp_domain_id)i, &resources);
-	}
-	getrusage(RUSAGE_SELF, &usage);
-	status->cpu_ns = (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000000ull +
-			 (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000ull;
+	hp_status_fill(&source, status);
 }
 
 /* A question to the engine from another thread. */
@@ -396,6 +386,11 @@ int hp_engine_status(struct hp_engine *engine, struct hp_engine_status *ret_stat
 	if (r == 0)
 		*ret_status = question->status;
 	return r;
+}
+
+const struct hp_family *hp_engine_family(const struct hp_engine *engine)
+{
+	return engine->family;
 }
 
 struct hp_core *hp_engine_core(const struct hp_engine *engine)

@@ -8,6 +8,7 @@
 #include "engine/status.h"
 
 struct hp_core;
+struct hp_family;
 struct hp_mailbox;
 struct hp_modcache;
 struct hp_registry;
@@ -57,6 +58,7 @@ int hp_engine_query(struct hp_engine *engine, enum hp_domain_id domain,
 int hp_engine_status(struct hp_engine *engine, struct hp_engine_status *ret_status);
 
 /* For domains. */
+const struct hp_family *hp_engine_family(const struct hp_engine *engine); /* NULL: not known */
 struct hp_core *hp_engine_core(const struct hp_engine *engine);
 struct hp_mailbox *hp_engine_mailbox(const struct hp_engine *engine);
 struct hp_modcache *hp_engine_modules(const struct hp_engine *engine);

@@ -16,6 +16,7 @@ struct hp_settings {
 	unsigned cpu_window_sec;
 	bool cpu_inclusive;
 	double overhead_percent; /* of the target's CPU time that function probes may take */
+	bool follow_forks;       /* forked children are part of the profile */
 	bool no_compensate;      /* durations as measured, the cost of probes included */
 	bool wire_latest;        /* --wire latest: function lists for newer consoles */
 	unsigned limit;          /* entries per list, 0 = all */

@@ -180,10 +180,47 @@ static void add_domains(struct hp_json *json, const struct hp_engine_status *sta
 	hp_json_begin_array(json, "notes");
 	if (status->names[0])
 		hp_json_str(json, NULL, status->names);
+	if (status->program[0])
+		hp_json_str(json, NULL, status->program);
+	if (status->children[0])
+		hp_json_str(json, NULL, status->children);
 	for (int i = 0; i < HP_NDOMAINS; i++) {
 		if (status->notes[i][0])
 			hp_json_str(json, NULL, status->notes[i]);
 	}
+	hp_json_end(json);
+}
+
+static void add_exec(struct hp_json *json, const struct hp_engine_status *status)
+{
+	hp_json_begin_object(json, "exec");
+	hp_json_u64(json, "count", status->change.execs);
+	hp_json_u64(json, "last_ns", status->changed_at_ns);
+	hp_json_str(json, "from", status->change.from);
+	hp_json_end(json);
+}
+
+static void add_children(struct hp_json *json, const struct hp_engine_status *status)
+{
+	const struct hp_family_state *family = &status->family;
+	const struct hp_children *children = &status->probes.children;
+
+	hp_json_begin_object(json, "children");
+	hp_json_u64(json, "forked", family->forked);
+	hp_json_u64(json, "adopted", family->adopted);
+	hp_json_u64(json, "living", hp_engine_living(status));
+	hp_json_u64(json, "exited", family->exited);
+	hp_json_u64(json, "executed", family->executed);
+	hp_json_u64(json, "unnoticed", family->unnoticed);
+	hp_json_u64(json, "with_probes", children->with_probes);
+	hp_json_u64(json, "hit_ns", children->hit_ns);
+	hp_json_u64(json, "hit_stepped_ns", children->hit_stepped_ns);
+	hp_json_u64(json, "off_ns", children->off_ns);
+	hp_json_u64(json, "sweeps", children->sweeps);
+	hp_json_u64(json, "timed", children->timed);
+	hp_json_u64(json, "left_out", children->left_out);
+	hp_json_u64(json, "missed", children->missed);
+	hp_json_u64(json, "longest_attach_ns", children->longest_attach_ns);
 	hp_json_end(json);
 }
 
@@ -219,6 +256,8 @@ static void handle_status(void *arg, const struct hp_request *request, uint32_t 
 	hp_json_end(json);
 	hp_json_str(json, "state", state_names[status.state]);
 	add_domains(json, &status);
+	add_exec(json, &status);
+	add_children(json, &status);
 	add_probes(json, &status);
 	hp_json_u64(json, "cpu_ns", status.cpu_ns);
 	hp_json_u64(json, "rss_bytes", status.rss_bytes);

@@ -246,9 +246,59 @@ int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp
 	return 0;
 }
 
+int hp_attach_open_kin(const struct hp_attach_programs *programs, int pid,
+		       const struct hp_plan *plan, struct hp_partition *partition)
+{
+	HP_CLEANUP(vectors_free) struct vectors vectors = {0};
+	struct hp_partition_kin kin = {.pid = pid, .fds = {-1, -1}};
+	int r = programs->perf ? -EOPNOTSUPP
+			       : hp_vec_reserve(&partition->kin, partition->kin.len + 1);
+
+	if (r < 0 || partition->len == 0)
+		return r;
+	r = vectors_fill(&vectors, plan, partition);
+	if (r == 0)
+		r = open_range(programs, pid, plan, partition, &vectors, 0, partition->len,
+			       kin.fds);
+	return r < 0 ? r : hp_vec_push(&partition->kin, kin);
+}
+
+/* No function has this generation. */
+#define NO_GENERATION UINT32_MAX
+
+int hp_attach_touch(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
+		    const struct hp_partition *partition)
+{
+	HP_CLEANUP(vectors_free) struct vectors vectors = {0};
+	struct hp_multi multi = {.pid = pid};
+	size_t n = partition->len;
+
+	for (size_t i = 0; i < partition->len; i++)
+		n += plan->functions.data[partition->indices[i]].nexits;
+	if (vectors_alloc(&vectors, n) < 0)
+		return -ENOMEM;
+	for (size_t i = 0; i < partition->len; i++) {
+		const struct hp_plan_function *function =
+			&plan->functions.data[partition->indices[i]];
+
+		vectors.offsets[multi.len++] = function->offset;
+		for (uint32_t k = 0; k < function->nexits; k++)
+			vectors.offsets[multi.len++] = plan->exits.data[function->first_exit + k];
+		multi.path = plan->images.data[function->image].path;
+	}
+	for (size_t i = 0; i < n; i++)
+		vectors.cookies[i] = HP_COOKIE(HP_ENTITY_CALIBRATION, NO_GENERATION);
+	multi.offsets = vectors.offsets;
+	multi.cookies = vectors.cookies;
+	return hp_bpfsys_link_multi(programs->count_fd, HP_ATTACH_UPROBE_MULTI, &multi);
+}
+
 void hp_attach_close(struct hp_partition *partition)
 {
 	close_fds(partition->fds);
+	hp_vec_each(kin, &partition->kin)
+		close_fds(kin->fds);
+	partition->kin.len = 0;
 	hp_perf_links_free(HP_TAKE_PTR(partition->perf));
 }
 
@@ -267,6 +317,7 @@ void hp_attach_close_all(struct hp_partition *partitions, size_t n)
 void hp_partition_free(struct hp_partition *partition)
 {
 	hp_attach_close(partition);
+	hp_vec_free(&partition->kin);
 	free(partition->indices);
 	partition->indices = NULL;
 	partition->len = 0;

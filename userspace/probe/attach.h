@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "base/vec.h"
 
 struct hp_perf_links;
 struct hp_plan;
@@ -45,6 +46,12 @@ hp_attach_programs_of(const struct hp_attach_programs *programs, bool shows_valu
 	return chosen;
 }
 
+/* The links of one more process under the same probes. */
+struct hp_partition_kin {
+	int pid;
+	int fds[2];
+};
+
 /* One partition: functions whose links are opened and closed together. */
 struct hp_partition {
 	uint32_t *
@@ -53,6 +60,7 @@ struct hp_partition {
 	uint32_t generation;
 	int fds[2];                 /* links, -1 = none */
 	struct hp_perf_links *perf; /* instead of fds, NULL = none */
+	HP_VEC(struct hp_partition_kin) kin;
 };
 
 /*
@@ -63,6 +71,19 @@ struct hp_partition {
  */
 int hp_attach_open(const struct hp_attach_programs *programs, int pid, struct hp_plan *plan,
 		   struct hp_partition *partition, size_t *ret_refused);
+/*
+ * The links of process @pid, a child of the target, for the open @partition: they go to its kin. 0, -ESRCH (it has ended), -EOPNOTSUPP
+ * (perf events) or other negative errno: nothing is attached.
+ */
+int hp_attach_open_kin(const struct hp_attach_programs *programs, int pid,
+		       const struct hp_plan *plan, struct hp_partition *partition);
+/*
+ * A link on all instructions that @partition probes in process @pid, which counts nothing: when it is closed, the kernel looks
+ * at each process that maps the file and takes away the breakpoints that no other link wants there, thus those
+ * that forked children have inherited (trap:U13). A descriptor or negative errno.
+ */
+int hp_attach_touch(const struct hp_attach_programs *programs, int pid, const struct hp_plan *plan,
+		    const struct hp_partition *partition);
 void hp_attach_close(struct hp_partition *partition); /* links only */
 /* The same for @n partitions: links that take long are closed side by side. */
 void hp_attach_close_all(struct hp_partition *partitions, size_t n);

@@ -135,6 +135,8 @@ int hp_modcache_get(struct hp_modcache *cache, const struct hp_target *target,
 			hp_module_free(fresh.module);
 		else
 			entry = &cache->entries.data[cache->entries.len - 1];
+	} else {
+		note_names(cache, image, entry); /* an exec may lead back to a file that is known */
 	}
 	if (entry && entry->module) {
 		*ret_module = entry->module;

@@ -258,6 +258,22 @@ int hp_target_refresh_maps(struct hp_target *target)
 	return r < 0 ? r : !are_same(&before, &target->images);
 }
 
+int hp_target_refresh_program(struct hp_target *target)
+{
+	HP_AUTO(hp_target) struct hp_target *now = NULL;
+	char *exe = target->exe;
+	int r = hp_target_open(target->pid, &now, NULL);
+
+	if (r == 0 && now->start_ticks != target->start_ticks)
+		r = -ESRCH;
+	if (r < 0)
+		return r;
+	memcpy(target->comm, now->comm, sizeof(target->comm));
+	target->exe = now->exe;
+	now->exe = exe;
+	return 0;
+}
+
 pid_t hp_target_pid(const struct hp_target *target)
 {
 	return target->pid;

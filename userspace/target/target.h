@@ -13,7 +13,7 @@ struct hp_module;
 
 /*
  * The process being profiled, held by pidfd so that a reused pid is never taken for it (trap:U14).
- * Immutable after open except hp_target_refresh_maps(). One owner; the accessors are safe on any thread while
+ * Immutable after open except for the two refreshes. One owner; the accessors are safe on any thread while
  * nobody refreshes.
  */
 struct hp_target;
@@ -59,6 +59,8 @@ struct hp_image {
 const struct hp_image *hp_target_images(const struct hp_target *target, size_t *ret_len);
 /* Re-reads maps. 0 = nothing new, 1 = images changed, negative errno. */
 int hp_target_refresh_maps(struct hp_target *target);
+/* After an exec: name and path of the program that it is now. 0 or negative errno, then nothing has changed. */
+int hp_target_refresh_program(struct hp_target *target);
 const struct hp_maps *hp_target_maps(const struct hp_target *target);
 /* File descriptor (O_RDONLY) of @image, or negative errno. */
 int hp_target_open_image(const struct hp_target *target, const struct hp_image *image);

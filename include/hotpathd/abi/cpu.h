@@ -13,8 +13,9 @@ enum { HP_EVENT_SAMPLE = 1 };
  */
 struct hp_sample_event {
 	struct hp_event hdr;
-	__u32 nkernel;
-	__u32 nuser;
+	__u16 nkernel;
+	__u16 nuser;
+	__u32 tgid; /* process, in the initial pid namespace */
 	__u64 ips[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
 };
 HP_ABI_SIZE(struct hp_sample_event, 24 + 8 * (HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK));

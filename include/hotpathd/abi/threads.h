@@ -18,6 +18,7 @@ struct hp_thread_sample {
 	__u64 involuntary_switches;
 	char comm[16];
 	__u8 state; /* letter of /proc/PID/stat */
-	__u8 unused[7];
+	__u8 unused[3];
+	__u32 tgid; /* process, in the initial pid namespace */
 };
 HP_ABI_SIZE(struct hp_thread_sample, 16 + 7 * 8 + 24);

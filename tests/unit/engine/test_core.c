@@ -91,7 +91,7 @@ static int setup(void **state)
 	CPU_ZERO(&one);
 	CPU_SET(sched_getcpu(), &one);
 	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	r = hp_core_open(getpid(), RING_BYTES, &fixture->core, &err);
+	r = hp_core_open(getpid(), false, RING_BYTES, &fixture->core, &err);
 	if (r < 0) {
 		assert_true(err.text[0] != '\0');
 		print_message("skipped: %s\n", err.text);
@@ -263,7 +263,7 @@ static void test_other_process(void **state)
 	struct hp_err err = {0};
 	struct hp_config config;
 
-	assert_int_equal(hp_core_open(1, RING_BYTES, &other, &err), 0);
+	assert_int_equal(hp_core_open(1, false, RING_BYTES, &other, &err), 0);
 	config = hp_core_config(other);
 	assert_int_equal(config.tgid, 1);
 	assert_int_equal(hp_core_config(fixture->core).tgid, getpid());
@@ -297,7 +297,7 @@ static void test_refused_ring(void **state)
 	struct hp_err err = {0};
 
 	fixture_of(state);
-	assert_true(hp_core_open(getpid(), 3000, &core, &err) < 0); /* no power of two */
+	assert_true(hp_core_open(getpid(), false, 3000, &core, &err) < 0); /* no power of two */
 	assert_null(core);
 	assert_non_null(strstr(err.text, "BPF maps"));
 }

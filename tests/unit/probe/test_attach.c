@@ -349,7 +349,8 @@ static void test_close_all(void **state)
 	PARTITION(fixture, HP_MODE_RETURN, A);
 	open_all(fixture);
 	partitions[0] = fixture->partition;
-	partitions[1] = (struct hp_partition){&index, 1, 5, {-1, -1}, NULL};
+	partitions[1] = (struct hp_partition){
+		.indices = &index, .len = 1, .generation = 5, .fds = {-1, -1}};
 	assert_int_equal(hp_attach_open(&fixture->programs, fixture->child.pid, fixture->plan,
 					&partitions[1], &none),
 			 0);

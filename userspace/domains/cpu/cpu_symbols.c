@@ -27,6 +27,7 @@ struct hp_cpu_symbols {
 	bool kernel_tried;
 	struct hp_map *cache; /* address * 2 + call -> entity * 2 + known */
 	uint64_t refreshed_ns;
+	bool frozen;
 };
 
 int hp_cpu_symbols_new(pid_t pid, struct hp_modcache *modules, struct hp_registry *registry,
@@ -39,7 +40,6 @@ int hp_cpu_symbols_new(pid_t pid, struct hp_modcache *modules, struct hp_registr
 		return -ENOMEM;
 	symbols->modules = modules;
 	symbols->registry = registry;
-	symbols->refreshed_ns = hp_clock_mono_ns();
 	r = hp_map_new(&symbols->cache);
 	if (r == 0)
 		r = hp_target_open(pid, &symbols->target, NULL);
@@ -112,7 +112,7 @@ static const struct hp_mapping *mapping_of(struct hp_cpu_symbols *symbols, uint6
 	if (mapping && mapping->exec)
 		return mapping;
 	now = hp_clock_mono_ns();
-	if (now - symbols->refreshed_ns < REFRESH_NS)
+	if (symbols->frozen || now - symbols->refreshed_ns < REFRESH_NS)
 		return NULL;
 	symbols->refreshed_ns = now;
 	if (hp_target_refresh_maps(symbols->target) < 0)
@@ -158,6 +158,21 @@ static struct hp_cpu_frame cached(struct hp_cpu_symbols *symbols, uint64_t addr,
 	frame = resolve(symbols, call ? addr - 1 : addr);
 	hp_map_put(symbols->cache, key, (uint64_t)frame.entity << 1 | frame.known);
 	return frame;
+}
+
+const struct hp_target *hp_cpu_symbols_target(const struct hp_cpu_symbols *symbols)
+{
+	return symbols->target;
+}
+
+void hp_cpu_symbols_freeze(struct hp_cpu_symbols *symbols)
+{
+	symbols->frozen = true;
+}
+
+struct hp_cpu_frame hp_cpu_symbols_lost(struct hp_cpu_symbols *symbols)
+{
+	return frame_of(symbols, NULL, "[unknown]", false);
 }
 
 struct hp_cpu_frame hp_cpu_symbols_user(struct hp_cpu_symbols *symbols, uint64_t addr, bool call)

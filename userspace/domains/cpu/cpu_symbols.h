@@ -9,6 +9,7 @@
 
 struct hp_modcache;
 struct hp_registry;
+struct hp_target;
 
 /*
  * Addresses of the target and the kernel to entities, each distinct address once. Used by the cpu
@@ -27,6 +28,13 @@ struct hp_cpu_frame {
 	bool known; /* false: only the module is known, or nothing ("[unknown]") */
 };
 
+/* The target as these symbols know it, for names. */
+const struct hp_target *hp_cpu_symbols_target(const struct hp_cpu_symbols *symbols);
+
 /* @call: @addr is a return address, so the call before it counts. */
 struct hp_cpu_frame hp_cpu_symbols_user(struct hp_cpu_symbols *symbols, uint64_t addr, bool call);
+/* For an address in a program that is no more. */
+struct hp_cpu_frame hp_cpu_symbols_lost(struct hp_cpu_symbols *symbols);
+/* The target is another program from now on: what is not known yet of its old mappings stays unknown. */
+void hp_cpu_symbols_freeze(struct hp_cpu_symbols *symbols);
 struct hp_cpu_frame hp_cpu_symbols_kernel(struct hp_cpu_symbols *symbols, uint64_t addr, bool call);

@@ -14,6 +14,7 @@
 #include "domains/cpu/cpu_raw.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_session.h"
+#include "domains/cpu/cpu_spaces.h"
 #include "domains/cpu/cpu_symbols.h"
 #include "engine/engine.h"
 #include "engine/mailbox.h"
@@ -43,7 +44,7 @@ struct hp_cpu_worker {
 	bool stopping;
 
 	/* Owned by the thread. */
-	struct hp_cpu_symbols *symbols;
+	struct hp_cpu_spaces *spaces;
 	HP_VEC(struct hp_cpu_slice *) window; /* oldest first */
 	uint64_t written_ns;
 };
@@ -68,25 +69,38 @@ static const char *thread_name(void *arg, uint32_t tid, char *buf, size_t size)
 	struct hp_cpu_worker *worker = arg;
 	struct hp_proc_stat stat;
 
+	/* A thread of a child is not in the target's folder; /proc/TID leads to every thread. */
 	if (hp_proc_read_stat(hp_target_pid(hp_engine_target(worker->engine)), (pid_t)tid, &stat) ==
-	    0)
+		    0 ||
+	    (hp_engine_settings(worker->engine)->follow_forks &&
+	     hp_proc_read_stat((pid_t)tid, 0, &stat) == 0))
 		snprintf(buf, size, "%s", stat.comm);
 	else
 		snprintf(buf, size, "thread_%u", tid);
 	return buf;
 }
 
+static struct hp_cpu_frame user_frame(struct hp_cpu_worker *worker, struct hp_cpu_symbols *symbols,
+				      uint64_t addr, bool call)
+{
+	return symbols ? hp_cpu_symbols_user(symbols, addr, call)
+		       : hp_cpu_symbols_lost(hp_cpu_spaces_target(worker->spaces));
+}
+
 static void resolve_sample(struct hp_cpu_worker *worker, const struct hp_sample_event *event,
 			   struct hp_cpu_slice *slice)
 {
+	struct hp_cpu_symbols *kernel = hp_cpu_spaces_target(worker->spaces);
+	struct hp_cpu_symbols *user =
+		hp_cpu_spaces_find(worker->spaces, event->tgid, event->hdr.ts_ns);
 	struct hp_cpu_frame frames[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
 	uint32_t n = 0;
 
 	/* ips holds the kernel's frames, then the user's; of each only the innermost is no return address. */
 	for (uint32_t i = 0; i < event->nkernel; i++, n++)
-		frames[n] = hp_cpu_symbols_kernel(worker->symbols, event->ips[n], i > 0);
+		frames[n] = hp_cpu_symbols_kernel(kernel, event->ips[n], i > 0);
 	for (uint32_t i = 0; i < event->nuser; i++, n++)
-		frames[n] = hp_cpu_symbols_user(worker->symbols, event->ips[n], i > 0);
+		frames[n] = user_frame(worker, user, event->ips[n], i > 0);
 	if (hp_cpu_slice_add(slice, event->hdr.ts_ns, event->hdr.tid, frames, n) < 0)
 		hp_log(HP_LOG_WARN, "cpu", "out of memory: a sample is missing");
 }
@@ -99,6 +113,7 @@ static struct hp_cpu_slice *resolve(struct hp_cpu_worker *worker, const struct h
 
 	if (!slice)
 		return NULL;
+	hp_cpu_spaces_update(worker->spaces);
 	slice->start_ns = raw->start_ns;
 	slice->end_ns = raw->end_ns;
 	while ((event = hp_cpu_raw_next(raw, &cursor)))
@@ -130,7 +145,8 @@ static void write_profile(struct hp_cpu_worker *worker, struct hp_cpu_report *re
 	uint64_t now = hp_clock_mono_ns();
 	const struct hp_cpu_profile_info info = {
 		.pid = hp_target_pid(target),
-		.process = hp_target_comm(target),
+		.process =
+			hp_target_comm(hp_cpu_symbols_target(hp_cpu_spaces_target(worker->spaces))),
 		.interval_ms = 1000.0 / settings->cpu_hz,
 		.start_wall_ms = hp_clock_wall_ms() - (now - report->start_ns) / 1000000,
 		.start_mono_ns = report->start_ns,
@@ -259,8 +275,7 @@ int hp_cpu_worker_start(struct hp_engine *engine, hp_cpu_report_fn fn, void *arg
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->posted, NULL);
 	hp_cpu_session_open(pid, &worker->session);
-	r = hp_cpu_symbols_new(pid, hp_engine_modules(engine), hp_engine_registry(engine),
-			       &worker->symbols);
+	r = hp_cpu_spaces_new(engine, &worker->spaces);
 	if (r == 0)
 		r = -pthread_create(&worker->thread, NULL, run, worker);
 	if (r < 0) {
@@ -310,7 +325,7 @@ void hp_cpu_worker_free(struct hp_cpu_worker *worker)
 	hp_vec_each(slice, &worker->window)
 		hp_cpu_slice_free(*slice);
 	hp_vec_free(&worker->window);
-	hp_cpu_symbols_free(worker->symbols);
+	hp_cpu_spaces_free(worker->spaces);
 	hp_cpu_session_close(&worker->session);
 	pthread_cond_destroy(&worker->posted);
 	pthread_mutex_destroy(&worker->lock);

@@ -34,6 +34,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -60,11 +61,16 @@
 #include "domains/functions/functions_visibility.h"
 #include "engine/core.h"
 #include "engine/engine.h"
+#include "engine/settings.h"
 #include "probe/plan.h"
 #include "target/target.h"
 
+/* Answers that are being rendered may still look into them. */
+#define MAX_RETIRED 8
+
 struct functions {
 	struct hp_engine *engine;
+	struct hp_functions_visibility *retired[MAX_RETIRED]; /* of earlier programs, newest last */
 	struct hp_functions_model *model;
 	struct hp_functions_probe *probe;
 	struct hp_functions_visibility *visibility;
@@ -90,6 +96,8 @@ static void functions_close(void *state)
 
 	if (!functions)
 		return;
+	for (size_t i = 0; i < MAX_RETIRED; i++)
+		hp_functions_visibility_free(functions->retired[i]);
 	hp_functions_visibility_free(functions->visibility); /* it reads the probe's plan */
 	hp_functions_probe_free(functions->probe);
 	hp_functions_model_free(functions->model);
@@ -129,7 +137,7 @@ static int new_models(struct functions *functions)
 	return r;
 }
 
-static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_err *err)
+static int open_all(struct hp_engine *engine, struct functions **ret_functions, struct hp_err *err)
 {
 	struct functions *functions = calloc(1, sizeof(*functions));
 	int r;
@@ -149,8 +157,43 @@ static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_
 		functions_close(functions);
 		return r;
 	}
-	*ret_state = functions;
+	*ret_functions = functions;
 	return 0;
+}
+
+static int functions_open(struct hp_engine *engine, void **ret_state, struct hp_err *err)
+{
+	struct functions *functions;
+	int r = open_all(engine, &functions, err);
+
+	if (r == 0)
+		*ret_state = functions;
+	return r;
+}
+
+/*
+ * The target has become another program: its functions are others, also where they have the same name. What was measured
+ * of the old one goes, since two programs in one list would pass for one; the status says so.
+ */
+static void start_over(struct functions *functions)
+{
+	struct functions *fresh, old = *functions;
+	struct hp_err err = {0};
+
+	if (open_all(functions->engine, &fresh, &err) < 0) {
+		hp_log(HP_LOG_WARN, "functions", "cannot start over: %s", err.text);
+		return; /* the next time, perhaps */
+	}
+	hp_functions_visibility_stop(old.visibility);
+	hp_functions_visibility_free(old.retired[0]);
+	memmove(old.retired, old.retired + 1, sizeof(old.retired) - sizeof(old.retired[0]));
+	old.retired[MAX_RETIRED - 1] = old.visibility;
+	memcpy(fresh->retired, old.retired, sizeof(old.retired));
+	*functions = *fresh;
+	*fresh = old;
+	memset(fresh->retired, 0, sizeof(fresh->retired));
+	fresh->visibility = NULL;
+	functions_close(fresh);
 }
 
 int hp_functions_wait_planned(void *state, struct hp_err *err)
@@ -228,12 +271,14 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 
 static int attach_flight(struct functions *functions, const struct hp_functions_totals *totals)
 {
+	pid_t pid = 0; /* all */
 	int r;
 
 	if (functions->flight_link >= 0)
 		return 0;
-	r = hp_functions_flight_attach(totals->flight_fd,
-				       hp_target_pid(hp_engine_target(functions->engine)));
+	if (!hp_engine_settings(functions->engine)->follow_forks)
+		pid = hp_target_pid(hp_engine_target(functions->engine));
+	r = hp_functions_flight_attach(totals->flight_fd, pid);
 	if (r < 0)
 		return r;
 	functions->flight_link = r;
@@ -280,6 +325,10 @@ static void functions_collect(void *state, uint64_t now_ns)
 	uint64_t lost = hp_core_stat(hp_engine_core(functions->engine), HP_STAT_RING_FULL);
 	uint64_t asked = functions->flight_asked_ns, read = functions->flight.read_ns;
 
+	if (hp_functions_probe_is_outdated(functions->probe)) {
+		start_over(functions);
+		return;
+	}
 	/* Totals are read from the mapped cells when somebody asks. */
 	hp_functions_probe_beat(functions->probe, now_ns);
 	if (!functions->controls)

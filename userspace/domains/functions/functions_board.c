@@ -149,6 +149,11 @@ void hp_functions_board_publish(struct hp_functions_board *board,
 	board->resources.dropped = (uint32_t)board->drops.len;
 	board->resources.attached = (uint32_t)hp_functions_links_attached(&guard->links);
 	board->resources.attach_ns = guard->links.attach_ns;
+	board->resources.children = hp_functions_children_figures(&guard->children);
+	board->resources.children.hit_ns =
+		guard->settings.prices.of[HP_PRICE_RETURN][HP_SITE_EMULATED].timed_ns;
+	board->resources.children.hit_stepped_ns =
+		guard->settings.prices.of[HP_PRICE_RETURN][HP_SITE_STEPPED].timed_ns;
 	copy_plan(board, guard->plan);
 	pthread_mutex_unlock(&board->lock);
 }
@@ -189,6 +194,23 @@ void hp_functions_board_attached(struct hp_functions_board *board)
 	board->attached = true;
 	pthread_cond_broadcast(&board->changed);
 	pthread_mutex_unlock(&board->lock);
+}
+
+void hp_functions_board_over(struct hp_functions_board *board)
+{
+	pthread_mutex_lock(&board->lock);
+	board->over = true;
+	pthread_mutex_unlock(&board->lock);
+}
+
+bool hp_functions_board_is_over(struct hp_functions_board *board)
+{
+	bool over;
+
+	pthread_mutex_lock(&board->lock);
+	over = board->over;
+	pthread_mutex_unlock(&board->lock);
+	return over;
 }
 
 void hp_functions_board_stop(struct hp_functions_board *board)

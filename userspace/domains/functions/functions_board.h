@@ -17,6 +17,7 @@ struct hp_functions_board {
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* monotonic clock */
 	bool stopping, planned, attached;
+	bool over; /* the probe thread has ended, and all its links are gone */
 	struct hp_err failed;
 	struct hp_functions_totals totals;
 	struct hp_resources resources;
@@ -41,11 +42,13 @@ void hp_functions_board_failed(struct hp_functions_board *board, const struct hp
 void hp_functions_board_publish(struct hp_functions_board *board,
 				const struct hp_functions_guard *guard,
 				const struct hp_functions_ladder *ladder);
+void hp_functions_board_over(struct hp_functions_board *board);
 bool hp_functions_board_is_stopping(struct hp_functions_board *board);
 /* Waits @ns or until stop; true = stop. */
 bool hp_functions_board_rest(struct hp_functions_board *board, uint64_t ns);
 
 /* For others. */
+bool hp_functions_board_is_over(struct hp_functions_board *board);
 void hp_functions_board_stop(struct hp_functions_board *board);
 int hp_functions_board_wait_planned(struct hp_functions_board *board, struct hp_err *err);
 void hp_functions_board_wait_attached(struct hp_functions_board *board);

@@ -17,7 +17,7 @@ int hp_functions_flight_attach(int prog_fd, pid_t pid)
 {
 	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	int fd = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, &opts);
+	int fd = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, pid ? &opts : NULL);
 
 	if (fd < 0) /* kernels that cannot bind it to a process: the program filters anyway */
 		fd = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, NULL);

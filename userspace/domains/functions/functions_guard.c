@@ -137,6 +137,39 @@ static void set_price(const struct hp_functions_guard *guard,
 	control->bias_ns = price.bias_ns;
 }
 
+/*
+ * The kernel asks the links of all followed processes at each hit, whose-ever it is (measured: 145 ns each), and a session of
+ * another process always asks for the return, so that passing over a call saves next to nothing.
+ */
+#define KIN_NS 145
+
+struct hp_price hp_functions_guard_price(const struct hp_functions_guard *guard, uint32_t id)
+{
+	const struct hp_guard_entity *entity = &guard->entities[id];
+	uint32_t kin_ns = (uint32_t)guard->links.kin.len * KIN_NS;
+	struct hp_price price = {
+		.timed_ns = entity->time_ns + kin_ns,
+		.skip_ns = entity->skip_ns + kin_ns,
+	};
+
+	if (kin_ns && entity->mode == HP_MODE_RETURN)
+		price.skip_ns = price.timed_ns;
+	return price;
+}
+
+void hp_functions_guard_reprice(struct hp_functions_guard *guard)
+{
+	for (uint32_t id = 1; id < guard->object->nentities; id++) {
+		struct hp_control *control = &guard->object->controls[id];
+		struct hp_price price = hp_functions_guard_price(guard, id);
+
+		if (!control->price_ns)
+			continue;
+		__atomic_store_n(&control->price_ns, price.timed_ns, __ATOMIC_RELAXED);
+		__atomic_store_n(&control->skip_ns, price.skip_ns, __ATOMIC_RELAXED);
+	}
+}
+
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object,
 			    const struct hp_guard_settings *settings)
@@ -150,6 +183,8 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 			  .pid = settings->pid,
 			  .closers = {.pid = settings->pid}},
 	};
+	hp_functions_children_init(&guard->children, settings->family, &guard->links,
+				   settings->follow);
 	guard->entities = calloc(object->nentities, sizeof(*guard->entities));
 	return guard->entities ? hp_functions_guard_extend(guard, 0) : -ENOMEM;
 }
@@ -180,9 +215,20 @@ void hp_functions_guard_sort(struct hp_functions_guard *guard)
 		by_entity, guard);
 }
 
+bool hp_functions_guard_is_stale(const struct hp_functions_guard *guard)
+{
+	/* The one is there before the first probe, the other before the plan. */
+	return __atomic_load_n(guard->object->execs, __ATOMIC_SEQ_CST) != 0 ||
+	       (guard->settings.family &&
+		hp_family_state(guard->settings.family).target_execs != guard->settings.execs);
+}
+
+/* After an exec BPF has set the time to 0; a beat that began before it must not undo that. */
 void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns)
 {
-	__atomic_store_n(guard->object->alive_until_ns, until_ns, __ATOMIC_RELAXED);
+	__atomic_store_n(guard->object->alive_until_ns, until_ns, __ATOMIC_SEQ_CST);
+	if (until_ns && hp_functions_guard_is_stale(guard))
+		__atomic_store_n(guard->object->alive_until_ns, 0, __ATOMIC_SEQ_CST);
 	__atomic_store_n(guard->object->slow_left, SLOW_STACKS, __ATOMIC_RELAXED);
 }
 
@@ -330,6 +376,15 @@ static bool is_kept(void *arg, uint32_t index)
 int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard)
 {
 	return hp_functions_links_filter(&guard->links, is_kept, guard);
+}
+
+bool hp_functions_guard_may_release(const struct hp_functions_guard *guard)
+{
+	for (uint32_t id = 1; id < guard->object->nentities; id++) {
+		if (guard->entities[id].attached && !guard->entities[id].exact)
+			return true;
+	}
+	return false;
 }
 
 int hp_functions_guard_release(struct hp_functions_guard *guard)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "domains/functions/functions_children.h"
 #include "domains/functions/functions_links.h"
 #include "domains/functions/functions_load.h"
 #include "probe/governor.h"
@@ -37,7 +38,10 @@ struct hp_guard_settings {
 	struct hp_prices prices;
 	double budget_percent; /* of the target's CPU time */
 	bool raw;              /* --no-compensate */
+	bool follow;           /* --follow-forks */
 	int pid;
+	const struct hp_family *family; /* borrowed; NULL = unknown */
+	uint64_t execs;                 /* of the target, when planning began */
 };
 
 struct hp_functions_guard {
@@ -45,6 +49,7 @@ struct hp_functions_guard {
 	const struct hp_functions_object *object; /* borrowed */
 	struct hp_guard_settings settings;
 	struct hp_functions_links links;
+	struct hp_functions_children children;
 	struct hp_guard_entity *entities;
 	uint32_t *
 		order; /* plan indices that may be attached: exact ones first, by heat, image, mode, entity */
@@ -59,6 +64,8 @@ int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *pl
 int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from);
 /* Closes all links, whatever the target is doing. */
 void hp_functions_guard_detach(struct hp_functions_guard *guard);
+/* Has the target become another program since the plan was made? Any thread, while the guard exists. */
+bool hp_functions_guard_is_stale(const struct hp_functions_guard *guard);
 /* Keeps return probes going until @until_ns (trap:U20). Any thread, while the guard exists. */
 void hp_functions_guard_beat(struct hp_functions_guard *guard, uint64_t until_ns);
 void hp_functions_guard_deinit(struct hp_functions_guard *guard); /* accepts a zeroed one */
@@ -70,6 +77,11 @@ int hp_functions_guard_attach_exact(struct hp_functions_guard *guard);
 /* The next @max functions, a few if they are hot; 0 = more to come, 1 = all are attached, negative errno. */
 int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max);
 
+/* What a call of function @id costs as things are: followed children make each call dearer. */
+struct hp_price hp_functions_guard_price(const struct hp_functions_guard *guard, uint32_t id);
+/* Tells BPF so, which takes prices out of durations; to be called when children come or go. */
+void hp_functions_guard_reprice(struct hp_functions_guard *guard);
+
 /* Takes effect with the next hit; the links of dropped functions go with hp_functions_guard_drop_unattached(). */
 void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 				  enum hp_level level);
@@ -79,6 +91,8 @@ int hp_functions_guard_drop_unattached(struct hp_functions_guard *guard); /* 0 o
  * is now brought nearly to a stop: which functions are to blame shows only as it goes on.
  */
 int hp_functions_guard_release(struct hp_functions_guard *guard);
+/* Is there anything that release would take? */
+bool hp_functions_guard_may_release(const struct hp_functions_guard *guard);
 /* How long @entity has had no probe since it first had one. Any thread. */
 uint64_t hp_guard_unprobed_ns(const struct hp_guard_entity *entity, uint64_t now_ns);
 bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id);

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -25,20 +24,22 @@
 /* How far over its budget the target may be before a window ends early. */
 #define TRIP_FACTOR 4
 
-static uint64_t target_cpu_ns(int pid)
-{
-	struct timespec ts = {0};
-	clockid_t clock;
-
-	if (clock_getcpuclockid(pid, &clock) == 0)
-		clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
-}
-
 static uint64_t hits_of(const struct hp_functions_guard *guard, uint32_t id)
 {
 	return hp_functions_hits(guard->object->cells, guard->object->ncpus,
 				 guard->object->nentities, id);
+}
+
+int hp_functions_ladder_follow(struct hp_functions_ladder *ladder)
+{
+	const struct hp_functions_guard *guard = ladder->guard;
+	int r = hp_functions_clock_add(&ladder->clock, guard->settings.pid);
+
+	hp_vec_each(kin, &guard->links.kin) {
+		if (r == 0)
+			r = hp_functions_clock_add(&ladder->clock, *kin);
+	}
+	return r;
 }
 
 void hp_functions_ladder_begin(struct hp_functions_ladder *ladder)
@@ -49,7 +50,8 @@ void hp_functions_ladder_begin(struct hp_functions_ladder *ladder)
 		if (guard->entities[id].attached)
 			guard->entities[id].seen = hits_of(guard, id);
 	}
-	ladder->window_start_cpu_ns = target_cpu_ns(guard->settings.pid);
+	hp_functions_clock_reset(&ladder->clock);
+	hp_functions_ladder_follow(ladder);
 	ladder->window_start_ns = hp_clock_mono_ns();
 }
 
@@ -76,14 +78,14 @@ static int drop(struct hp_functions_ladder *ladder, const struct hp_governor_mov
 {
 	struct hp_ladder_drop fresh = {.shown.entity = move->index, .backoff_ns = FIRST_BACKOFF_NS};
 	struct hp_ladder_drop *known = find_drop(ladder, move->index);
-	const struct hp_guard_entity *entity = &ladder->guard->entities[move->index];
+	const struct hp_price price = hp_functions_guard_price(ladder->guard, move->index);
 	struct hp_ladder_drop *drop = known ? known : &fresh;
 
 	snprintf(drop->shown.reason, sizeof(drop->shown.reason),
 		 "over budget: %llu calls/s at %.1f µs a probe would take %.1f %% of a CPU",
-		 (unsigned long long)move->hits_per_sec, (double)entity->time_ns / 1000.0,
-		 (double)move->hits_per_sec * (double)entity->time_ns / 1e7);
-	drop->cpus = (double)move->hits_per_sec * (double)entity->time_ns / 1e9;
+		 (unsigned long long)move->hits_per_sec, (double)price.timed_ns / 1000.0,
+		 (double)move->hits_per_sec * (double)price.timed_ns / 1e7);
+	drop->cpus = (double)move->hits_per_sec * (double)price.timed_ns / 1e9;
 	drop->shown.active = true;
 	drop->retry_ns = hp_clock_mono_ns() + drop->backoff_ns;
 	drop->backoff_ns =
@@ -130,14 +132,15 @@ static size_t collect(const struct hp_functions_ladder *ladder,
 
 	for (uint32_t id = 1; id < guard->object->nentities; id++) {
 		const struct hp_guard_entity *entity = &guard->entities[id];
+		const struct hp_price price = hp_functions_guard_price(guard, id);
 
 		if (!entity->attached)
 			continue;
 		functions[n++] = (struct hp_governor_function){
 			.index = id,
 			.hits = hits_of(guard, id) - entity->seen,
-			.time_ns = entity->time_ns,
-			.skip_ns = entity->skip_ns,
+			.time_ns = price.timed_ns,
+			.skip_ns = price.skip_ns,
 			.exact = entity->exact,
 			.can_sample = hp_functions_guard_can_sample(guard, id),
 			.level = entity->level,
@@ -204,7 +207,7 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 		calloc(guard->object->nentities, sizeof(*moves));
 	struct hp_governor_window window = {
 		.ns = hp_clock_mono_ns() - ladder->window_start_ns,
-		.target_cpu_ns = target_cpu_ns(guard->settings.pid) - ladder->window_start_cpu_ns,
+		.target_cpu_ns = hp_functions_clock_read(&ladder->clock),
 		.budget_percent = guard->settings.budget_percent,
 		.patience = 1,
 		.calm = ladder->calm_windows >= CALM_WINDOWS,
@@ -216,6 +219,7 @@ int hp_functions_ladder_end(struct hp_functions_ladder *ladder)
 
 	if (!functions || !moves)
 		return -ENOMEM;
+	ladder->window_cpu_ns = window.target_cpu_ns;
 	n = collect(ladder, functions);
 	r = note_rates(ladder, functions, n, window.ns);
 	if (r < 0)
@@ -257,4 +261,5 @@ void hp_functions_ladder_deinit(struct hp_functions_ladder *ladder)
 {
 	hp_vec_free(&ladder->drops);
 	hp_vec_free(&ladder->rates);
+	hp_functions_clock_deinit(&ladder->clock);
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/vec.h"
+#include "domains/functions/functions_clock.h"
 #include "domains/functions/functions_guard.h"
 #include "domains/functions/functions_probe.h"
 #include "probe/purse.h"
@@ -26,8 +27,10 @@ struct hp_functions_ladder {
 	HP_VEC(struct hp_ladder_drop) drops;
 	HP_VEC(struct hp_functions_rate) rates; /* of the last window, by cost descending */
 	double spent_percent, load; /* of the last window: of the target's CPU; in CPUs */
-	uint64_t window_start_ns, window_start_cpu_ns;
-	bool may_release; /* the caller does so if the target is crushed */
+	uint64_t window_start_ns;
+	struct hp_functions_clock clock;
+	uint64_t window_cpu_ns; /* of the last window, all processes */
+	bool may_release;       /* the caller does so if the target is crushed */
 	bool crushed; /* probes took a third of its CPU time in the last window; links of what moved still stand */
 	unsigned calm_windows; /* in a row that cost little */
 	struct hp_purse purse; /* for tries of dropped functions */
@@ -37,6 +40,8 @@ void hp_functions_ladder_init(struct hp_functions_ladder *ladder, struct hp_func
 void hp_functions_ladder_deinit(struct hp_functions_ladder *ladder); /* accepts a zeroed one */
 
 void hp_functions_ladder_begin(struct hp_functions_ladder *ladder);
+/* Within a window: a child is followed from now on, and its CPU time counts. */
+int hp_functions_ladder_follow(struct hp_functions_ladder *ladder);
 /* Ends the window and moves functions: the number of moves, or negative errno. */
 int hp_functions_ladder_end(struct hp_functions_ladder *ladder);
 /*

@@ -2,7 +2,9 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "domains/functions/functions_haste.h"
@@ -35,6 +37,9 @@ static int open_partition(struct hp_functions_links *links, struct hp_partition 
 	links->refused += refused;
 	if (r < 0)
 		return r;
+	/* One that has just ended is taken off the list by whoever looks after it. */
+	hp_vec_each(pid, &links->kin)
+		hp_attach_open_kin(&links->object->programs, *pid, links->plan, partition);
 	for (size_t i = 0; i < partition->len; i++) {
 		uint32_t entity = links->plan->functions.data[partition->indices[i]].entity;
 
@@ -196,6 +201,17 @@ static void wait_until_gone(struct hp_functions_links *links, uint64_t addr)
 	}
 }
 
+static void close_kin(struct hp_functions_links *links, struct hp_partition *partition)
+{
+	hp_vec_each(kin, &partition->kin) {
+		for (int i = 0; i < 2; i++) {
+			if (kin->fds[i] >= 0)
+				hp_functions_closers_link(&links->closers, HP_TAKE_FD(kin->fds[i]));
+		}
+	}
+	hp_vec_free(&partition->kin);
+}
+
 /*
  * The kernel takes the breakpoints of a link away at once, but closing it ends only after a grace period that a busy target
  * can hold up (trap:U20), so that is left to a thread. Link after link: of several at the same time each hinders the
@@ -213,6 +229,7 @@ static void close_leaver(struct hp_functions_links *links, struct leaver *leaver
 		hp_functions_closers_link(&links->closers, HP_TAKE_FD(partition->fds[i]));
 		wait_until_gone(links, leaver->last[i]);
 	}
+	close_kin(links, partition);
 	hp_partition_free(partition);
 }
 
@@ -236,6 +253,90 @@ int hp_functions_links_filter(struct hp_functions_links *links,
 	return r;
 }
 
+int hp_functions_links_follow(struct hp_functions_links *links, int pid)
+{
+	int r = hp_vec_push(&links->kin, pid);
+
+	hp_vec_each(partition, &links->partitions) {
+		if (r < 0)
+			break;
+		r = hp_attach_open_kin(&links->object->programs, pid, links->plan, partition);
+	}
+	if (r < 0)
+		hp_functions_links_unfollow(links, pid);
+	return r;
+}
+
+void hp_functions_links_unfollow(struct hp_functions_links *links, int pid)
+{
+	struct hp_partition old = {.fds = {-1, -1}};
+	size_t kept = 0;
+
+	hp_vec_each(partition, &links->partitions) {
+		size_t left = 0;
+
+		hp_vec_each(kin, &partition->kin) {
+			if (kin->pid != pid || hp_vec_push(&old.kin, *kin) < 0)
+				partition->kin.data[left++] = *kin;
+		}
+		partition->kin.len = left;
+	}
+	hp_vec_each(kin, &links->kin) {
+		if (*kin != pid)
+			links->kin.data[kept++] = *kin;
+	}
+	links->kin.len = kept;
+	close_kin(links, &old);
+}
+
+/*
+ * Whom a touching link is bound to: ourselves, if we do not map the file, since then the kernel has no breakpoint to look
+ * after (a third of the time, measured).
+ */
+static int pid_to_touch(const struct hp_functions_links *links, const struct hp_plan_image *image)
+{
+	struct stat self;
+
+	if (!image->is_exe || stat("/proc/self/exe", &self) < 0 || self.st_ino == image->inode)
+		return links->pid;
+	return getpid();
+}
+
+int hp_functions_links_sweep(struct hp_functions_links *links)
+{
+	hp_vec_each(partition, &links->partitions) {
+		const struct hp_plan_image *image;
+		struct hp_haste haste;
+		int fd;
+
+		if (partition->len == 0)
+			continue;
+		image = &links->plan->images
+				 .data[links->plan->functions.data[partition->indices[0]].image];
+		hp_haste_begin(&haste, links->pid);
+		fd = hp_attach_touch(&links->object->programs, pid_to_touch(links, image),
+				     links->plan, partition);
+		hp_haste_end(&haste);
+		if (fd < 0)
+			return fd;
+		hp_functions_closers_link(&links->closers, fd);
+	}
+	return 0;
+}
+
+/* The kernel goes through a link's instructions in their order, so the last one tells of all. */
+bool hp_functions_links_is_bare(const struct hp_functions_links *links, int pid)
+{
+	hp_vec_each(partition, &links->partitions) {
+		if (partition->len &&
+		    !hp_attach_is_bare(
+			    pid, links->plan->functions.data[partition->indices[partition->len - 1]]
+					 .addr))
+			return false;
+	}
+	return true;
+}
+
 size_t hp_functions_links_attached(const struct hp_functions_links *links)
 {
 	size_t n = 0;
@@ -256,6 +357,7 @@ void hp_functions_links_deinit(struct hp_functions_links *links)
 	hp_vec_each(partition, &links->partitions)
 		hp_partition_free(partition);
 	hp_vec_free(&links->partitions);
+	hp_vec_free(&links->kin);
 	hp_functions_closers_deinit(&links->closers);
 	memset(links, 0, sizeof(*links));
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,7 @@ struct hp_functions_links {
 	const struct hp_functions_object *object; /* borrowed */
 	int pid;
 	struct hp_partitions partitions;
+	HP_VEC(int) kin; /* followed children: each partition has links for each of them */
 	struct hp_functions_closers closers;
 	uint32_t generation;
 	uint64_t attach_ns; /* in the kernel, for opening links */
@@ -43,6 +45,18 @@ int hp_functions_links_attach(struct hp_functions_links *links, const uint32_t *
  */
 int hp_functions_links_filter(struct hp_functions_links *links,
 			      bool (*keep)(void *arg, uint32_t index), void *arg);
+/*
+ * With --follow-forks: puts the child @pid under the same probes, or takes them away from it; its calls count for the same
+ * functions. follow: 0, -ESRCH (it has ended) or other negative errno, and then it is not followed.
+ */
+int hp_functions_links_follow(struct hp_functions_links *links, int pid);
+void hp_functions_links_unfollow(struct hp_functions_links *links, int pid);
+/*
+ * Begins to take the breakpoints away from children that have inherited them and are not followed (trap:U13); it is
+ * done when hp_functions_links_is_bare() says so for each of them. 0 or negative errno.
+ */
+int hp_functions_links_sweep(struct hp_functions_links *links);
+bool hp_functions_links_is_bare(const struct hp_functions_links *links, int pid);
 size_t hp_functions_links_attached(const struct hp_functions_links *links);
 /* Closes all links, whatever the target is doing. The object's programs must have been told to stop (trap:U20). */
 void hp_functions_links_detach(struct hp_functions_links *links);

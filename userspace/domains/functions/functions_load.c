@@ -144,6 +144,15 @@ static struct hp_attach_programs programs_of(const struct hp_functions_bpf *skel
 	};
 }
 
+/* Before the first probe: a new program must not get return probes that were planned for the old one. */
+static int watch_exec(struct hp_functions_object *object)
+{
+	struct hp_functions_bpf *skel = object->skel;
+
+	skel->links.hp_function_exec = bpf_program__attach(skel->progs.hp_function_exec);
+	return skel->links.hp_function_exec ? 0 : -errno;
+}
+
 int hp_functions_object_load(const struct hp_core *core, const struct hp_functions_load *wanted,
 			     struct hp_functions_object *ret_object)
 {
@@ -159,6 +168,8 @@ int hp_functions_object_load(const struct hp_core *core, const struct hp_functio
 		return -EOPNOTSUPP;
 	r = open_and_load(core, sessions, perf, wanted, &object);
 	if (r == 0)
+		r = watch_exec(&object);
+	if (r == 0)
 		r = map_tables(&object);
 	if (r < 0) {
 		hp_functions_object_free(&object);
@@ -168,6 +179,7 @@ int hp_functions_object_load(const struct hp_core *core, const struct hp_functio
 	object.programs.perf = perf;
 	object.value_specs_fd = bpf_map__fd(object.skel->maps.hp_value_specs);
 	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
+	object.execs = &object.skel->bss->hp_execs;
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;
 	object.slow_left = &object.skel->bss->hp_slow_left;
 	object.calibration_tgid = &object.skel->bss->hp_calibration_tgid;

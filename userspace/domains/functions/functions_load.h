@@ -18,6 +18,7 @@ struct hp_functions_object {
 	uint32_t ncpus, nentities;
 	const struct hp_cell *cells; /* read-only mapping */
 	struct hp_control *controls; /* read-write mapping */
+	const uint32_t *execs;       /* of the target since loading; in the object's data, too */
 	uint64_t *alive_until_ns;    /* in the object's data, mapped by libbpf */
 	int32_t *slow_left;          /* stacks of slow calls that may still be taken */
 	uint32_t *calibration_tgid;

@@ -19,6 +19,7 @@
 #include "domains/functions/functions_ramp.h"
 #include "engine/core.h"
 #include "engine/engine.h"
+#include "engine/family.h"
 #include "engine/settings.h"
 #include "hotpathd/abi/shadow.h"
 #include "hotpathd/abi/values.h"
@@ -39,6 +40,7 @@ struct hp_functions_probe {
 	struct hp_engine *engine;
 	pthread_t thread;
 	bool started;
+	uint64_t execs; /* of the target when we began */
 
 	/* Owned by the thread. */
 	struct hp_target *target; /* its own, for it looks for new libraries */
@@ -64,7 +66,7 @@ static struct hp_plan_input plan_input(const struct hp_functions_probe *probe)
 		.exclude = settings->exclude,
 		.exact = settings->exact,
 		.args = settings->args,
-		.starting = settings->starting,
+		.starting = settings->starting || probe->execs,
 		.max_probes = hp_quota_of_kernel(),
 	};
 }
@@ -147,6 +149,9 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 	struct hp_guard_settings guard = {
 		.budget_percent = settings->overhead_percent,
 		.raw = settings->no_compensate,
+		.follow = settings->follow_forks,
+		.family = hp_engine_family(probe->engine),
+		.execs = probe->execs,
 		.pid = hp_target_pid(hp_engine_target(probe->engine)),
 	};
 	struct hp_functions_totals totals;
@@ -215,22 +220,21 @@ static int watch(struct hp_functions_probe *probe, struct hp_err *err)
 	return r;
 }
 
-static void *run(void *arg)
+static void run_to_end(struct hp_functions_probe *probe)
 {
-	struct hp_functions_probe *probe = arg;
 	struct hp_err err = {0};
 	int r = prepare(probe, &err);
 
 	if (r < 0) {
 		hp_functions_board_failed(&probe->board, &err);
-		return NULL;
+		return;
 	}
 	r = hp_functions_ramp_up(&probe->ramp);
 	publish(probe);
 	hp_functions_board_attached(&probe->board);
 	if (r >= 0)
 		r = watch(probe, &err);
-	if (r != -ECANCELED && r != -ESRCH) {
+	if (r != -ECANCELED && r != -ESRCH && r != -ESTALE) {
 		if (!err.text[0])
 			hp_functions_perf_explain(r, &err);
 		hp_functions_board_failed(&probe->board, &err);
@@ -238,6 +242,14 @@ static void *run(void *arg)
 	hp_functions_perf_warn(&probe->guard);
 	/* The links go here, off the engine thread: closing thousands takes its grace periods. */
 	hp_functions_guard_detach(&probe->guard);
+}
+
+static void *run(void *arg)
+{
+	struct hp_functions_probe *probe = arg;
+
+	run_to_end(probe);
+	hp_functions_board_over(&probe->board);
 	return NULL;
 }
 
@@ -250,6 +262,7 @@ int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe
 	if (!probe)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	probe->engine = engine;
+	probe->execs = hp_family_state(hp_engine_family(engine)).target_execs;
 	hp_functions_board_init(&probe->board);
 	r = pthread_create(&probe->thread, NULL, run, probe);
 	if (r) {
@@ -259,6 +272,16 @@ int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe
 	probe->started = true;
 	*ret_probe = probe;
 	return 0;
+}
+
+static bool is_of_old_program(const struct hp_functions_probe *probe)
+{
+	return hp_family_state(hp_engine_family(probe->engine)).target_execs != probe->execs;
+}
+
+bool hp_functions_probe_is_outdated(struct hp_functions_probe *probe)
+{
+	return is_of_old_program(probe) && hp_functions_board_is_over(&probe->board);
 }
 
 void hp_functions_probe_stop(struct hp_functions_probe *probe)
@@ -325,7 +348,7 @@ void hp_functions_probe_resources(struct hp_functions_probe *probe,
 
 	pthread_mutex_lock(&probe->board.lock);
 	*ret_resources = probe->board.resources;
-	ret_resources->attaching = !probe->board.attached;
+	ret_resources->attaching = !probe->board.attached || is_of_old_program(probe);
 	if (probe->board.totals.cells)
 		ret_resources->kernel_bytes = hp_functions_object_bytes(&probe->object);
 	pthread_mutex_unlock(&probe->board.lock);

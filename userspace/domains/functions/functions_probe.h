@@ -25,6 +25,9 @@ int hp_functions_probe_start(struct hp_engine *engine, struct hp_functions_probe
 void hp_functions_probe_stop(struct hp_functions_probe *probe); /* detaches, joins; may run twice */
 void hp_functions_probe_free(struct hp_functions_probe *probe);
 
+/* The target has become another program, and the thread has let go of it: time to free this and to start anew. */
+bool hp_functions_probe_is_outdated(struct hp_functions_probe *probe);
+
 /* Blocks until the plan is made: 0, or the error of hp_plan_build() with its sentence. Not on the engine thread while it runs. */
 int hp_functions_probe_wait_planned(struct hp_functions_probe *probe, struct hp_err *err);
 

@@ -37,12 +37,50 @@
 #define BURST_NS        40000000
 #define BURST_PERIOD_NS 100000
 
+/* Waits a moment, and looks after children meanwhile. */
+static int rest(struct hp_functions_ramp *ramp, uint64_t ns)
+{
+	int r;
+
+	if (hp_functions_board_rest(ramp->board, ns))
+		return -ECANCELED;
+	if (hp_functions_guard_is_stale(ramp->guard))
+		return -ESTALE;
+	r = hp_functions_children_tend(&ramp->guard->children, hp_clock_mono_ns());
+	if (r <= 0)
+		return r;
+	hp_functions_guard_reprice(ramp->guard);
+	hp_functions_board_publish(ramp->board, ramp->guard, ramp->ladder);
+	return hp_functions_ladder_follow(ramp->ladder);
+}
+
+/*
+ * Children that are forked faster than they can be freed of our probes: then the target goes without, too. Whoever wants
+ * figures at that price says --exact.
+ */
+static int spare_children(struct hp_functions_ramp *ramp, int moved)
+{
+	struct hp_functions_guard *guard = ramp->guard;
+	int r;
+
+	if (!hp_functions_children_are_burdened(&guard->children, ramp->ladder->window_cpu_ns,
+						guard->settings.budget_percent) ||
+	    guard->children.off_since_ns || !hp_functions_guard_may_release(guard))
+		return moved;
+	hp_log(HP_LOG_DEBUG, "functions", "released all probes for the children's sake");
+	hp_functions_children_switch_off(&guard->children, hp_clock_mono_ns());
+	r = hp_functions_guard_release(guard);
+	hp_functions_board_publish(ramp->board, guard, ramp->ladder);
+	return r;
+}
+
 /* Ends early if the target, idle until now, wakes up and hits more probes than it can bear. */
 static int window(struct hp_functions_ramp *ramp, uint64_t ns)
 {
 	const struct hp_core *core = ramp->core;
 	uint64_t start = hp_clock_mono_ns(), now = start, check_ns = ns / TRIP_CHECKS;
 	bool tripped = false;
+	int r;
 
 	if (ramp->ladder->load < IDLE_LOAD && check_ns > IDLE_CHECK_NS)
 		check_ns = IDLE_CHECK_NS;
@@ -50,13 +88,15 @@ static int window(struct hp_functions_ramp *ramp, uint64_t ns)
 	while (now - start < ns && !(tripped && now - start >= LEAST_WINDOW_NS)) {
 		uint64_t hits = hp_core_stat(core, HP_STAT_HITS), before = now;
 
-		if (hp_functions_board_rest(ramp->board, check_ns))
-			return -ECANCELED;
+		r = rest(ramp, check_ns);
+		if (r < 0)
+			return r;
 		now = hp_clock_mono_ns();
 		tripped |= hp_core_stat(core, HP_STAT_HITS) - hits >
 			   hp_functions_ladder_trip(ramp->ladder, now - before);
 	}
-	return hp_functions_ladder_end(ramp->ladder);
+	r = hp_functions_ladder_end(ramp->ladder);
+	return r < 0 ? r : spare_children(ramp, r);
 }
 
 int hp_functions_ramp_settle(struct hp_functions_ramp *ramp)
@@ -65,9 +105,9 @@ int hp_functions_ramp_settle(struct hp_functions_ramp *ramp)
 
 	for (unsigned i = 0; r > 0 && i < SETTLE_WINDOWS; i++) {
 		moved = 1;
-		r = hp_functions_board_rest(ramp->board, BREATHER_NS)
-			    ? -ECANCELED
-			    : window(ramp, RAMP_WINDOW_NS);
+		r = rest(ramp, BREATHER_NS);
+		if (r == 0)
+			r = window(ramp, RAMP_WINDOW_NS);
 	}
 	return r < 0 ? r : moved;
 }
@@ -107,7 +147,8 @@ static int look(struct hp_functions_ramp *ramp)
 
 int hp_functions_ramp_up(struct hp_functions_ramp *ramp)
 {
-	int r = look(ramp);
+	bool off = hp_functions_children_are_off(&ramp->guard->children, hp_clock_mono_ns());
+	int r = off ? 0 : look(ramp);
 	/* Windows over an idle target say nothing. One link for all is the fastest to take away when it wakes up. */
 	size_t batch = r == 0 ? SIZE_MAX / 2 : FIRST_BATCH;
 	bool done = false;
@@ -118,6 +159,10 @@ int hp_functions_ramp_up(struct hp_functions_ramp *ramp)
 	while (r >= 0 && !done) {
 		if (hp_functions_board_is_stopping(ramp->board))
 			return -ECANCELED;
+		if (hp_functions_guard_is_stale(ramp->guard))
+			return -ESTALE;
+		if (hp_functions_children_are_off(&ramp->guard->children, hp_clock_mono_ns()))
+			return 0;
 		r = hp_functions_perf_attach_next(ramp->guard, batch);
 		if (r < 0)
 			break;
@@ -145,14 +190,17 @@ static int start_again(struct hp_functions_ramp *ramp)
 
 int hp_functions_ramp_watch(struct hp_functions_ramp *ramp)
 {
+	bool off = ramp->guard->children.off_since_ns;
 	int r;
 
+	if (off && !hp_functions_children_are_off(&ramp->guard->children, hp_clock_mono_ns()))
+		return hp_functions_ramp_up(ramp);
 	ramp->ladder->may_release = true;
 	r = window(ramp, WATCH_WINDOW_NS);
 	ramp->ladder->may_release = false;
 	if (r > 0 && ramp->ladder->crushed)
 		r = start_again(ramp);
-	if (r >= 0)
+	if (r >= 0 && !ramp->guard->children.off_since_ns)
 		r = hp_functions_ladder_retry(ramp->ladder);
 	return r > 0 ? hp_functions_ramp_settle(ramp) : r;
 }

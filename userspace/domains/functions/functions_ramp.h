@@ -7,8 +7,8 @@ struct hp_functions_ladder;
 
 /*
  * The pace of the probe thread: attaches in batches and watches each, so that the target is never slowed down for
- * long, then watches all. Everything here returns -ECANCELED when the board says stop, and -ESRCH when the target is
- * gone. Probe thread only.
+ * long, then watches all. Everything here returns -ECANCELED when the board says stop, -ESRCH when the target is
+ * gone, and -ESTALE when it has become another program. Probe thread only.
  */
 struct hp_functions_ramp { /* all borrowed */
 	const struct hp_core *core;

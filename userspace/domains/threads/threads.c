@@ -1,7 +1,8 @@
 /*
  * Threads: CPU time, waits and states of every thread of the target.
  *
- * A BPF task iterator, bound to the target's process, writes one struct hp_thread_sample per living
+ * A BPF task iterator, bound to the target's process (with --follow-forks it looks at all tasks of the machine, for it can be
+ * bound to one only), writes one struct hp_thread_sample per living
  * thread; reading it costs 249 ns a thread where /proc/PID/task/TID/stat takes 9 us, gives nanoseconds
  * instead of 10 ms ticks, and nothing runs at context switches. Threads that live between two readings
  * are caught by a program on sched_process_free, which sees every thread once, with its final figures
@@ -26,6 +27,7 @@
 #include "domains/threads/threads_view.h"
 #include "engine/core.h"
 #include "engine/engine.h"
+#include "engine/settings.h"
 #include "hotpathd/abi/threads.h"
 #include "target/proc.h"
 #include "target/target.h"
@@ -58,11 +60,13 @@ static void threads_close(void *state)
 
 static int attach(struct threads *threads)
 {
+	bool follow = hp_engine_settings(threads->engine)->follow_forks;
 	pid_t pid = hp_target_pid(hp_engine_target(threads->engine));
 	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
 
-	threads->list = bpf_program__attach_iter(threads->skel->progs.hp_thread_list, &opts);
+	threads->list = bpf_program__attach_iter(threads->skel->progs.hp_thread_list,
+						 follow ? NULL : &opts);
 	if (!threads->list) /* kernels before 6.1 cannot bind it to a process: the program filters anyway */
 		threads->list = bpf_program__attach_iter(threads->skel->progs.hp_thread_list, NULL);
 	if (!threads->list)

@@ -132,6 +132,7 @@ static void add_row(struct hp_json *json, const struct hp_thread_row *row, bool 
 
 	hp_json_begin_object(json, NULL);
 	hp_json_u64(json, "os_tid", last->hdr.tid);
+	hp_json_u64(json, "pid", last->tgid);
 	hp_json_str(json, "name", name_of(name, last));
 	hp_json_str(json, "status", status_of((char)last->state));
 	hp_json_str(json, "status_code", code);
@@ -199,6 +200,8 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 		return r;
 	hp_table_column(table, "thread", HP_TABLE_SHRINK);
 	hp_table_column(table, "tid", HP_TABLE_RIGHT);
+	if (settings->follow_forks)
+		hp_table_column(table, "pid", HP_TABLE_RIGHT);
 	hp_table_column(table, "state", HP_TABLE_LEFT);
 	hp_table_column(table, "cpu", HP_TABLE_RIGHT);
 	hp_table_column(table, "avg", HP_TABLE_RIGHT);
@@ -211,6 +214,9 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 		hp_table_cell(table, name_of(name, &row->last));
 		snprintf(text, sizeof(text), "%u", row->last.hdr.tid);
 		hp_table_cell(table, text);
+		snprintf(text, sizeof(text), "%u", row->last.tgid);
+		if (settings->follow_forks)
+			hp_table_cell(table, text);
 		snprintf(text, sizeof(text), "%c", row->last.state);
 		hp_table_cell(table, text);
 		hp_table_cell(table, row->has_percent

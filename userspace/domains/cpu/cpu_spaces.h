@@ -1,0 +1,28 @@
+#pragma once
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct hp_cpu_symbols;
+struct hp_engine;
+
+/*
+ * The address spaces that samples come from: the target's, before and after an exec, and those of its children with
+ * --follow-forks, which are the target's at first and may map other things later. Owned by the cpu domain's
+ * own thread.
+ */
+struct hp_cpu_spaces;
+
+/* 0 or negative errno (-ESRCH: the target is gone). */
+int hp_cpu_spaces_new(struct hp_engine *engine, struct hp_cpu_spaces **ret_spaces);
+void hp_cpu_spaces_free(struct hp_cpu_spaces *spaces);
+HP_DEFINE_AUTO(hp_cpu_spaces)
+
+/* Before each slice of samples: looks at who is there now. */
+void hp_cpu_spaces_update(struct hp_cpu_spaces *spaces);
+/* The target's, as of now. */
+struct hp_cpu_symbols *hp_cpu_spaces_target(const struct hp_cpu_spaces *spaces);
+/* For a sample of process @tgid at @ts_ns; NULL: a program that is no more and not known. */
+struct hp_cpu_symbols *hp_cpu_spaces_find(struct hp_cpu_spaces *spaces, uint32_t tgid,
+					  uint64_t ts_ns);
