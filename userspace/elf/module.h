@@ -28,7 +28,7 @@ enum hp_sym_flags {
 	 * before a probe goes there, a call or a pointer that leads there must prove it (trap:T10).
 	 */
 	HP_SYM_FRAME = 1 << 4,
-	HP_SYM_GO = 1 << 5, /* in Go's own table: not C of a Go program */
+	HP_SYM_GO = 1 << 5,    /* in Go's own table: not C of a Go program */
 	HP_SYM_CLONE = 1 << 6, /* .constprop or .isra: the compiler has changed its parameters */
 };
 
