@@ -19,12 +19,12 @@ struct kept {
 
 static bool is_sample(const struct hp_event *record, size_t size)
 {
-	uint32_t counts[2];
+	uint16_t counts[2];
 
 	if (size < 24 || record->kind != 1)
 		return false;
 	memcpy(counts, (const char *)record + 16, sizeof(counts));
-	return counts[0] <= 32 && counts[1] <= 127 && size == 24 + 8 * (counts[0] + counts[1]);
+	return counts[0] <= 32 && counts[1] <= 127 && size == 24 + 8u * (counts[0] + counts[1]);
 }
 
 static const char *name_of(void *arg, uint32_t entity)
