@@ -17,8 +17,13 @@
  * Ramp-up: the first batch is small and its window short, so that a hot function in it stalls the target
  * for milliseconds at most; batches grow while nothing is over budget.
  */
-#define FIRST_BATCH     256
-#define LAST_BATCH      8192
+#define FIRST_BATCH 256
+#define LAST_BATCH  8192
+/*
+ * Windows over an idle target say nothing, and few links are the fastest to take away when it wakes up; but for as long as one is
+ * being made the target cannot run (functions_haste.h).
+ */
+#define IDLE_BATCH      16384
 #define RAMP_WINDOW_NS  5000000
 #define WATCH_WINDOW_NS 200000000
 #define TRIP_CHECKS     20 /* in a window */
@@ -149,8 +154,7 @@ int hp_functions_ramp_up(struct hp_functions_ramp *ramp)
 {
 	bool off = hp_functions_children_are_off(&ramp->guard->children, hp_clock_mono_ns());
 	int r = off ? 0 : look(ramp);
-	/* Windows over an idle target say nothing. One link for all is the fastest to take away when it wakes up. */
-	size_t batch = r == 0 ? SIZE_MAX / 2 : FIRST_BATCH;
+	size_t batch = r == 0 ? IDLE_BATCH : FIRST_BATCH;
 	bool done = false;
 
 	if (r >= 0)
