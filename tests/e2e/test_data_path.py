@@ -20,8 +20,11 @@ def rings(pid):
     """Ring buffers (BPF map type 27) that the process holds open."""
     found = set()
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as file:
-            text = file.read()
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:  # closed meanwhile
+            continue
         if re.search(r"^map_type:\s*27$", text, re.M):
             found.add(re.search(r"^map_id:\s*(\d+)$", text, re.M).group(1))
     return found

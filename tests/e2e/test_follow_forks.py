@@ -87,7 +87,8 @@ def more_than_can_be_followed():
     expect(figures["sweeps"] > 0, "inherited probes were not taken away")
     clean = [pid for pid in children if not changed_text(pid)]
     equal(len(clean), 3, "children without breakpoints")
-    equal(len(daemon.get("/threads")["data"]), 1 + len(children), "threads, also of children that are left out")
+    wait_until(lambda: len(daemon.get("/threads")["data"]) == 1 + len(children),
+               what="all threads, also of children that are left out")
     finish(fixture, daemon)
 
 

@@ -90,7 +90,7 @@ def quota():
 def refused():
     """trap:U19: a failure is final. No other way is tried, and what was attached before goes away."""
     fixture = Fixture("manyfuncs")
-    daemon = Daemon("--pid", fixture.pid, prefix=("prlimit", "--nofile=60"))
+    daemon = Daemon("--pid", fixture.pid, prefix=("prlimit", "--nofile=120"))
     why = wait_until(lambda: (lambda text: text != "active" and text)(daemon.status()["domains"]["functions"]), what="the failure")
     expect("attaching stopped" in why, f"the reason: {why}")
     with open(TRACEFS, encoding="utf-8") as file:
