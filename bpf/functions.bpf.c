@@ -235,14 +235,13 @@ static __always_inline const struct hp_control *hit(const struct task_struct *ta
 }
 
 /* This call is counted but not timed: the calls around it should not pay for its probe. */
-static __always_inline int pass_over(const struct hp_control *control)
+static __always_inline void pass_over(const struct hp_control *control)
 {
 	struct hp_shadow *shadow =
 		bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
 
 	if (shadow)
 		hp_shadow_charge(shadow, control->skip_ns);
-	return 1;
 }
 
 /* At random, so that a rhythm of the program cannot meet ours. */
@@ -256,6 +255,38 @@ static __always_inline bool is_chosen(__u32 shift)
 /* The session's cookie: time of entry, and above it the shift. 2^58 ns are nine years of uptime. */
 #define SHIFT_AT 58
 
+/* Counts the call that enters at @sp; true: with a return, as one in 2^*@ret_shift. */
+static __always_inline bool is_to_be_timed(struct task_struct *task, __u64 sp, __u64 cookie,
+					   __u32 *ret_shift)
+{
+	const struct hp_control *control = hit(task, cookie);
+
+	if (!control)
+		return false;
+	*ret_shift = control->shift;
+	if (is_chosen(control->shift)) {
+		bool deep = too_deep(task);
+
+		if (!deep && !interrupts_from_above(task, sp))
+			return true;
+		hp_count(deep ? HP_STAT_RETURN_TOO_DEEP : HP_STAT_SIGNAL_STACK);
+	}
+	pass_over(control);
+	return false;
+}
+
+/* What the program returns for a call that began at @entry_ns: 1 = no return, please. */
+static __always_inline int open_session(__u64 *session, __u64 sp, __u64 entry_ns, __u32 shift)
+{
+	if (entry_ns > hp_alive_until_ns) {
+		take_back(sp);
+		hp_count(HP_STAT_PAUSED);
+		return 1;
+	}
+	*session = entry_ns | (__u64)shift << SHIFT_AT;
+	return 0;
+}
+
 /* Entry and return in one program (kernel 6.13). Returning 1 at the entry asks for no return. */
 SEC("uprobe")
 int hp_function_session(struct pt_regs *ctx)
@@ -263,8 +294,6 @@ int hp_function_session(struct pt_regs *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 *session = bpf_session_cookie(ctx);
-	const struct hp_control *control;
-	__u64 entry_ns;
 	__u32 shift;
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere_session);
@@ -276,28 +305,9 @@ int hp_function_session(struct pt_regs *ctx)
 		return 0;
 	}
 	*session = 0;
-	control = hit(task, cookie);
-	if (!control)
+	if (!is_to_be_timed(task, ctx->sp, cookie, &shift))
 		return 1;
-	shift = control->shift;
-	if (!is_chosen(shift))
-		return pass_over(control);
-	if (too_deep(task)) {
-		hp_count(HP_STAT_RETURN_TOO_DEEP);
-		return pass_over(control);
-	}
-	if (interrupts_from_above(task, ctx->sp)) {
-		hp_count(HP_STAT_SIGNAL_STACK);
-		return pass_over(control);
-	}
-	entry_ns = enter(task, ctx->sp, cookie);
-	if (entry_ns > hp_alive_until_ns) {
-		take_back(ctx->sp);
-		hp_count(HP_STAT_PAUSED);
-		return 1;
-	}
-	*session = entry_ns | (__u64)shift << SHIFT_AT;
-	return 0;
+	return open_session(session, ctx->sp, enter(task, ctx->sp, cookie), shift);
 }
 
 /* Entry half of a pair with hp_function_return, where the kernel has no sessions. */

@@ -59,8 +59,6 @@ int hp_values_session(struct pt_regs *ctx)
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 	__u64 *session = bpf_session_cookie(ctx);
-	const struct hp_control *control;
-	__u64 entry_ns;
 	__u32 shift;
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere_session);
@@ -72,28 +70,9 @@ int hp_values_session(struct pt_regs *ctx)
 		return 0;
 	}
 	*session = 0;
-	control = hit(task, cookie);
-	if (!control)
+	if (!is_to_be_timed(task, ctx->sp, cookie, &shift))
 		return 1;
-	shift = control->shift;
-	if (!is_chosen(shift))
-		return pass_over(control);
-	if (too_deep(task)) {
-		hp_count(HP_STAT_RETURN_TOO_DEEP);
-		return pass_over(control);
-	}
-	if (interrupts_from_above(task, ctx->sp)) {
-		hp_count(HP_STAT_SIGNAL_STACK);
-		return pass_over(control);
-	}
-	entry_ns = enter_with_values(ctx, task, cookie);
-	if (entry_ns > hp_alive_until_ns) {
-		take_back(ctx->sp);
-		hp_count(HP_STAT_PAUSED);
-		return 1;
-	}
-	*session = entry_ns | (__u64)shift << SHIFT_AT;
-	return 0;
+	return open_session(session, ctx->sp, enter_with_values(ctx, task, cookie), shift);
 }
 
 SEC("?uprobe")
