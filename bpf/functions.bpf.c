@@ -85,10 +85,9 @@ static __always_inline __u64 enter(struct task_struct *task, __u64 sp, __u32 ent
 }
 
 /* Undoes enter(): the call at @sp gets no return. Rare; the clock has been read already. */
-static __always_inline void take_back(__u64 sp)
+static __always_inline void take_back(struct task_struct *task, __u64 sp)
 {
-	struct hp_shadow *shadow =
-		bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
+	struct hp_shadow *shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 
 	if (shadow && hp_shadow_top_is(shadow, sp))
 		shadow->depth--;
@@ -235,10 +234,9 @@ static __always_inline const struct hp_control *hit(const struct task_struct *ta
 }
 
 /* This call is counted but not timed: the calls around it should not pay for its probe. */
-static __always_inline void pass_over(const struct hp_control *control)
+static __always_inline void pass_over(struct task_struct *task, const struct hp_control *control)
 {
-	struct hp_shadow *shadow =
-		bpf_task_storage_get(&hp_shadows, bpf_get_current_task_btf(), 0, 0);
+	struct hp_shadow *shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 
 	if (shadow)
 		hp_shadow_charge(shadow, control->skip_ns);
@@ -271,15 +269,16 @@ static __always_inline bool is_to_be_timed(struct task_struct *task, __u64 sp, _
 			return true;
 		hp_count(deep ? HP_STAT_RETURN_TOO_DEEP : HP_STAT_SIGNAL_STACK);
 	}
-	pass_over(control);
+	pass_over(task, control);
 	return false;
 }
 
 /* What the program returns for a call that began at @entry_ns: 1 = no return, please. */
-static __always_inline int open_session(__u64 *session, __u64 sp, __u64 entry_ns, __u32 shift)
+static __always_inline int open_session(struct task_struct *task, __u64 *session, __u64 sp,
+					__u64 entry_ns, __u32 shift)
 {
 	if (entry_ns > hp_alive_until_ns) {
-		take_back(sp);
+		take_back(task, sp);
 		hp_count(HP_STAT_PAUSED);
 		return 1;
 	}
@@ -307,7 +306,23 @@ int hp_function_session(struct pt_regs *ctx)
 	*session = 0;
 	if (!is_to_be_timed(task, ctx->sp, cookie, &shift))
 		return 1;
-	return open_session(session, ctx->sp, enter(task, ctx->sp, cookie), shift);
+	return open_session(task, session, ctx->sp, enter(task, ctx->sp, cookie), shift);
+}
+
+/* Counts the call that enters at @sp; true: its end will be seen. @returns: by a return probe. */
+static __always_inline bool begins(struct task_struct *task, __u64 sp, __u64 cookie, bool returns)
+{
+	if (!hit(task, cookie))
+		return false;
+	if (returns && too_deep(task)) {
+		hp_count(HP_STAT_RETURN_TOO_DEEP);
+		return false;
+	}
+	if (interrupts_from_above(task, sp)) {
+		hp_count(HP_STAT_SIGNAL_STACK);
+		return false;
+	}
+	return true;
 }
 
 /* Entry half of a pair with hp_function_return, where the kernel has no sessions. */
@@ -318,13 +333,7 @@ int hp_function_paired(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(task, cookie))
-		return 0;
-	if (too_deep(task))
-		hp_count(HP_STAT_RETURN_TOO_DEEP);
-	else if (interrupts_from_above(task, ctx->sp))
-		hp_count(HP_STAT_SIGNAL_STACK);
-	else
+	if (begins(task, ctx->sp, cookie, true))
 		enter(task, ctx->sp, cookie);
 	return 0;
 }
@@ -337,11 +346,7 @@ int hp_function_entry(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(task, cookie))
-		return 0;
-	if (interrupts_from_above(task, ctx->sp))
-		hp_count(HP_STAT_SIGNAL_STACK);
-	else
+	if (begins(task, ctx->sp, cookie, false))
 		enter(task, ctx->sp, cookie);
 	return 0;
 }

@@ -72,7 +72,7 @@ int hp_values_session(struct pt_regs *ctx)
 	*session = 0;
 	if (!is_to_be_timed(task, ctx->sp, cookie, &shift))
 		return 1;
-	return open_session(session, ctx->sp, enter_with_values(ctx, task, cookie), shift);
+	return open_session(task, session, ctx->sp, enter_with_values(ctx, task, cookie), shift);
 }
 
 SEC("?uprobe")
@@ -82,13 +82,7 @@ int hp_values_paired(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(task, cookie))
-		return 0;
-	if (too_deep(task))
-		hp_count(HP_STAT_RETURN_TOO_DEEP);
-	else if (interrupts_from_above(task, ctx->sp))
-		hp_count(HP_STAT_SIGNAL_STACK);
-	else
+	if (begins(task, ctx->sp, cookie, true))
 		enter_with_values(ctx, task, cookie);
 	return 0;
 }
@@ -100,11 +94,7 @@ int hp_values_entry(struct pt_regs *ctx)
 	__u64 cookie = bpf_get_attach_cookie(ctx);
 
 	HP_KEEP_OWN_STACK(ctx, &hp_nowhere);
-	if (!hit(task, cookie))
-		return 0;
-	if (interrupts_from_above(task, ctx->sp))
-		hp_count(HP_STAT_SIGNAL_STACK);
-	else
+	if (begins(task, ctx->sp, cookie, false))
 		enter_with_values(ctx, task, cookie);
 	return 0;
 }

@@ -51,7 +51,6 @@ static void add_domains(const struct hp_status_source *source, struct hp_engine_
 uint64_t hp_engine_living(const struct hp_engine_status *status)
 {
 	uint64_t ended = status->family.exited + status->family.executed;
-
 	uint64_t begun = status->family.forked + status->family.adopted;
 
 	return begun > ended ? begun - ended : 0;

@@ -5,7 +5,6 @@
 
 #include "base/cleanup.h"
 #include "domains/functions/functions_haste.h"
-
 #include "probe/perflinks.h"
 
 /* What a thread closes. */

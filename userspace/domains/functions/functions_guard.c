@@ -11,8 +11,8 @@
 #include "probe/plan_values.h"
 
 #define HOT_BATCH 32
-#define SLOW_STACKS \
-	25 /* of slow calls, for each beat of a quarter of a second: some microseconds each */
+/* Of slow calls, for each beat of a quarter of a second: some microseconds each. */
+#define SLOW_STACKS 25
 
 /* Of copying arguments and result: assumed, on the side of the target. */
 #define VALUES_NS 800

@@ -12,11 +12,13 @@
  * Where it is not allowed, nothing happens.
  */
 struct hp_haste {
-	bool moved; /* `before` is to be restored */
-	cpu_set_t before;
+	bool on; /* what follows is to be restored */
+	cpu_set_t cpus;
+	int policy;
+	struct sched_param param;
 };
 
 void hp_haste_begin(struct hp_haste *haste, int pid);
 void hp_haste_end(struct hp_haste *haste); /* accepts a zeroed one */
-/* The target flees to another CPU: moves @thread, which is in haste, to where its main thread is now. True = it is there. */
+/* The target flees to another CPU: moves @thread, if it is in haste, to where its main thread is now. True = it is there. */
 bool hp_haste_follow(pthread_t thread, int pid);

@@ -132,10 +132,11 @@ static size_t collect(const struct hp_functions_ladder *ladder,
 
 	for (uint32_t id = 1; id < guard->object->nentities; id++) {
 		const struct hp_guard_entity *entity = &guard->entities[id];
-		const struct hp_price price = hp_functions_guard_price(guard, id);
+		struct hp_price price;
 
 		if (!entity->attached)
 			continue;
+		price = hp_functions_guard_price(guard, id);
 		functions[n++] = (struct hp_governor_function){
 			.index = id,
 			.hits = hits_of(guard, id) - entity->seen,
