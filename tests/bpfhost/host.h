@@ -69,7 +69,7 @@ struct host {
 	size_t nevents;
 	bool ring_full, no_storage;
 	bool session_return;
-	__u32 random;
+	__u32 random, cpu, ring; /* the ring that was asked for last */
 	__u64 *session_cookie;
 };
 
@@ -156,6 +156,8 @@ void *bpf_map_lookup_elem(void *map, const void *key)
 		return i < HP_NSTATS ? &host.stats[i] : NULL;
 	if (map == &hp_value_specs)
 		return i < HOST_ENTITIES && host.has_spec[i] ? &host.specs[i] : NULL;
+	if (map == &hp_rings)
+		host.ring = i;
 	return map == &hp_rings && i == 0 ? host.events : NULL;
 }
 
@@ -181,7 +183,7 @@ struct task_struct *bpf_get_current_task_btf(void)
 
 __u32 bpf_get_smp_processor_id(void)
 {
-	return 0;
+	return host.cpu;
 }
 
 __u64 bpf_get_current_pid_tgid(void)

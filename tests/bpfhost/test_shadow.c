@@ -289,18 +289,49 @@ static void test_session_depth(void **state)
 	assert_losses(0, 0, 0);
 }
 
+/* Of programs without sessions only the one whose end is a return probe needs the kernel's levels. */
+static void test_depth_of_pairs(void **state)
+{
+	struct pt_regs regs = {.cookie = HP_COOKIE(1, 1)};
+
+	regs.sp = (unsigned long)(caller.thread->stack + 100);
+	caller.thread->utask.depth = HP_SHADOW_DEPTH;
+	hp_function_paired(&regs);
+	assert_int_equal(host.cells[1].hits, 1);
+	assert_int_equal(host.stats[HP_STAT_RETURN_TOO_DEEP], 1);
+	assert_int_equal(caller.thread->shadow.depth, 0);
+	hp_function_entry(&regs);
+	assert_int_equal(host.cells[1].hits, 2);
+	assert_int_equal(host.stats[HP_STAT_RETURN_TOO_DEEP], 1);
+	assert_int_equal(caller.thread->shadow.depth, 1);
+}
+
+/* More CPUs than rings: they share. */
+static void test_ring_of_cpu(void **state)
+{
+	for (__u32 rings = 1; rings <= 5; rings++) {
+		hp_config.nrings = rings;
+		for (host.cpu = 0; host.cpu < 12; host.cpu++) {
+			hp_ring();
+			assert_int_equal(host.ring, host.cpu % rings);
+		}
+	}
+}
+
 static void test_session_when_the_daemon_is_late(void **state)
 {
 	do_call(&caller, 1, SESSION, 1);
 	hp_alive_until_ns = host.now_ns;
 	pass(1);
 	do_call(&caller, 2, SESSION, 4);
+	assert_int_equal(caller.thread->shadow.depth, 1); /* it left no frame */
 	do_return(&caller);
 	do_return(&caller);
 	assert_int_equal(host.stats[HP_STAT_PAUSED], 1);
 	assert_int_equal(host.cells[2].hits, 1);
 	assert_cell(2, 0, 0, 0);
 	assert_cell(1, 1, 1, 1); /* one that began in time ends in time */
+	assert_losses(0, 0, 0);
 }
 
 static void test_not_current(void **state)
@@ -393,6 +424,8 @@ int main(void)
 		cmocka_unit_test_setup(test_clock_that_stands_still, setup),
 		cmocka_unit_test_setup(test_session_without_storage, setup),
 		cmocka_unit_test_setup(test_session_depth, setup),
+		cmocka_unit_test_setup(test_depth_of_pairs, setup),
+		cmocka_unit_test_setup(test_ring_of_cpu, setup),
 		cmocka_unit_test_setup(test_session_when_the_daemon_is_late, setup),
 		cmocka_unit_test_setup(test_not_current, setup),
 		cmocka_unit_test_setup(test_signal_stack_above, setup),
