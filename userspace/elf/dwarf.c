@@ -5,24 +5,21 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <gelf.h>
 
-#include "base/clock.h"
 #include "base/map.h"
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "elf/demangle.h"
+#include "elf/dwarf_file.h"
 #include "elf/dwarf_text.h"
 #include "elf/facts.h"
 #include "elf/gather.h"
 
 #define MAX_DEPTH      64
-#define MAX_DIES       200000000u
-#define DIES_A_LOOK    4096        /* at the clock */
 #define MAX_LINE_BYTES (48u << 20) /* libdw keeps all rows of a unit: some 15 times as much */
 #define NOBODY         UINT32_MAX  /* not inside the code of a function */
 
@@ -31,14 +28,10 @@ struct range {
 };
 
 struct walk {
-	Elf *elf;
-	Dwarf *dwarf;
+	struct hp_dwarf_file file;
 	struct hp_gather *gather;
 	struct hp_map *known;      /* offset of an entry to its function */
 	HP_VEC(struct range) code; /* executable segments */
-	struct hp_dwarf_text text;
-	uint64_t deadline_ns;
-	uint64_t dies;
 	bool no_files;
 	const char *folder; /* in which the unit was compiled, may be NULL */
 	Dwarf_Die unit;
@@ -48,28 +41,20 @@ static void walk_end(struct walk *walk)
 {
 	hp_map_free(walk->known);
 	hp_vec_free(&walk->code);
-	hp_dwarf_text_deinit(&walk->text);
-	dwarf_end(walk->dwarf);
-	elf_end(walk->elf);
-}
-
-/* libdw would print and exit with a status of its own. */
-static __attribute__((noreturn)) void out_of_memory(void)
-{
-	_exit(ENOMEM);
+	hp_dwarf_file_close(&walk->file);
 }
 
 static int read_segments(struct walk *walk)
 {
 	size_t n;
 
-	if (elf_getphdrnum(walk->elf, &n) < 0)
+	if (elf_getphdrnum(walk->file.elf, &n) < 0)
 		return -ENOEXEC;
 	for (size_t i = 0; i < n && i < 1024; i++) {
 		GElf_Phdr phdr;
 		struct range range;
 
-		if (!gelf_getphdr(walk->elf, (int)i, &phdr) || phdr.p_type != PT_LOAD ||
+		if (!gelf_getphdr(walk->file.elf, (int)i, &phdr) || phdr.p_type != PT_LOAD ||
 		    !(phdr.p_flags & PF_X))
 			continue;
 		range = (struct range){phdr.p_vaddr, phdr.p_vaddr + phdr.p_memsz};
@@ -79,31 +64,14 @@ static int read_segments(struct walk *walk)
 	return 0;
 }
 
-static int look_at_sections(struct walk *walk)
+static void look_at_section(void *arg, const char *name, uint64_t size)
 {
-	Elf_Scn *section = NULL;
-	size_t names;
+	struct walk *walk = arg;
 
-	if (elf_getshdrstrndx(walk->elf, &names) < 0)
-		return 0;
-	while ((section = elf_nextscn(walk->elf, section))) {
-		GElf_Shdr shdr;
-		const char *name = gelf_getshdr(section, &shdr)
-					   ? elf_strptr(walk->elf, names, shdr.sh_name)
-					   : NULL;
-
-		if (!name)
-			continue;
-		if (strcmp(name, ".debug_line") == 0 && shdr.sh_size > MAX_LINE_BYTES)
-			walk->no_files = true;
-		if (strcmp(name, ".gnu_debugaltlink") == 0)
-			hp_gather_flag(walk->gather, HP_FACTS_SPLIT);
-		if (strstr(name, "debug_") && hp_dwarf_text_add(&walk->text, section) < 0)
-			return -ENOMEM;
-	}
-	if (walk->no_files)
-		hp_gather_flag(walk->gather, HP_FACTS_NO_FILES);
-	return 0;
+	if (strcmp(name, ".debug_line") == 0 && size > MAX_LINE_BYTES)
+		walk->no_files = true;
+	if (strcmp(name, ".gnu_debugaltlink") == 0)
+		hp_gather_flag(walk->gather, HP_FACTS_SPLIT);
 }
 
 /* What the linker threw away keeps its description, at address 0 or at one of no segment. */
@@ -134,7 +102,7 @@ static const char *text_of(const struct walk *walk, Dwarf_Die *die, unsigned nam
 {
 	Dwarf_Attribute attribute;
 
-	return hp_dwarf_text_ended(&walk->text,
+	return hp_dwarf_text_ended(&walk->file.text,
 				   dwarf_formstring(dwarf_attr_integrate(die, name, &attribute)));
 }
 
@@ -187,7 +155,8 @@ static const char *file_of(Dwarf_Die *die)
 
 static void source_of(struct walk *walk, Dwarf_Die *die, char file[HP_NAME_MAX], uint32_t *ret_line)
 {
-	const char *path = walk->no_files ? NULL : hp_dwarf_text_ended(&walk->text, file_of(die));
+	const char *path =
+		walk->no_files ? NULL : hp_dwarf_text_ended(&walk->file.text, file_of(die));
 	int line = 0;
 
 	file[0] = '\0';
@@ -197,7 +166,7 @@ static void source_of(struct walk *walk, Dwarf_Die *die, char file[HP_NAME_MAX],
 		Dwarf_Addr entry = walk->no_files ? 0 : entry_of(walk, die);
 		Dwarf_Line *row = entry ? dwarf_getsrc_die(&walk->unit, entry) : NULL;
 
-		path = row ? hp_dwarf_text_ended(&walk->text, dwarf_linesrc(row, NULL, NULL))
+		path = row ? hp_dwarf_text_ended(&walk->file.text, dwarf_linesrc(row, NULL, NULL))
 			   : NULL;
 		if (!path || dwarf_lineno(row, &line) != 0 || line <= 0)
 			return;
@@ -295,13 +264,6 @@ static int visit(struct walk *walk, Dwarf_Die *die, uint32_t *caller, bool *ret_
 	}
 }
 
-static bool is_over(struct walk *walk)
-{
-	if (++walk->dies % DIES_A_LOOK)
-		return false;
-	return walk->dies > MAX_DIES || hp_clock_mono_ns() > walk->deadline_ns;
-}
-
 struct level {
 	Dwarf_Die die;
 	uint32_t caller; /* whose code it is in */
@@ -318,7 +280,9 @@ static int walk_unit(struct walk *walk)
 	for (;;) {
 		uint32_t caller = stack[depth].caller;
 		bool inside;
-		int r = is_over(walk) ? -E2BIG : visit(walk, &stack[depth].die, &caller, &inside);
+		int r = hp_dwarf_file_over(&walk->file)
+				? -E2BIG
+				: visit(walk, &stack[depth].die, &caller, &inside);
 
 		if (r < 0)
 			return r;
@@ -331,7 +295,7 @@ static int walk_unit(struct walk *walk)
 		while (dwarf_siblingof(&stack[depth].die, &stack[depth].die) != 0) {
 			if (depth-- == 0)
 				return 0;
-			if (is_over(walk))
+			if (hp_dwarf_file_over(&walk->file))
 				return -E2BIG;
 		}
 	}
@@ -344,8 +308,8 @@ static int walk_units(struct walk *walk)
 	uint8_t kind;
 	int r = 0;
 
-	while (r == 0 &&
-	       dwarf_get_units(walk->dwarf, unit, &unit, &version, &kind, &walk->unit, NULL) == 0) {
+	while (r == 0 && dwarf_get_units(walk->file.dwarf, unit, &unit, &version, &kind,
+					 &walk->unit, NULL) == 0) {
 		Dwarf_Attribute attribute;
 
 		if (kind == DW_UT_skeleton || dwarf_hasattr(&walk->unit, DW_AT_GNU_dwo_name)) {
@@ -353,7 +317,7 @@ static int walk_units(struct walk *walk)
 			continue;
 		}
 		walk->folder = hp_dwarf_text_ended(
-			&walk->text,
+			&walk->file.text,
 			dwarf_formstring(dwarf_attr(&walk->unit, DW_AT_comp_dir, &attribute)));
 		r = walk_unit(walk);
 	}
@@ -362,28 +326,20 @@ static int walk_units(struct walk *walk)
 
 int hp_dwarf_read(int fd, unsigned seconds, struct hp_gather *gather)
 {
-	HP_CLEANUP(walk_end)
-	struct walk walk = {
-		.gather = gather,
-		.deadline_ns = hp_clock_mono_ns() + seconds * 1000000000ull,
-	};
-	int r;
+	HP_CLEANUP(walk_end) struct walk walk = {.gather = gather};
+	int r = hp_dwarf_file_open(fd, seconds, &walk.file);
 
-	elf_version(EV_CURRENT);
-	walk.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!walk.elf || elf_kind(walk.elf) != ELF_K_ELF)
-		return -ENOEXEC;
-	walk.dwarf = dwarf_begin_elf(walk.elf, DWARF_C_READ, NULL);
-	if (!walk.dwarf)
-		return 0;
-	dwarf_new_oom_handler(walk.dwarf, out_of_memory);
+	if (r < 0 || !walk.file.dwarf)
+		return r;
 	r = hp_map_new(&walk.known);
 	if (r == 0)
 		r = read_segments(&walk);
 	if (r == 0)
-		r = look_at_sections(&walk);
+		r = hp_dwarf_file_sections(&walk.file, look_at_section, &walk);
 	if (r < 0)
 		return r;
+	if (walk.no_files)
+		hp_gather_flag(gather, HP_FACTS_NO_FILES);
 	hp_gather_flag(gather, HP_FACTS_DWARF);
 	r = walk_units(&walk);
 	if (r == -E2BIG) {

@@ -4,44 +4,28 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
-#include <gelf.h>
 
-#include "base/clock.h"
+#include "elf/dwarf_file.h"
 #include "elf/dwarf_params.h"
-#include "elf/dwarf_text.h"
 #include "elf/dwarf_type.h"
 #include "elf/signatures.h"
 
-#define MAX_DEPTH   64
-#define MAX_DIES    200000000u
-#define DIES_A_LOOK 4096 /* at the clock */
+#define MAX_DEPTH 64
 
 struct walk {
-	Elf *elf;
-	Dwarf *dwarf;
-	struct hp_dwarf_text text;
+	struct hp_dwarf_file file;
 	struct hp_dwarf_language language;
 	const struct hp_signature_want *wants;
 	size_t nwants;
 	struct hp_signatures *signatures;
-	uint64_t deadline_ns, dies;
 };
 
 static void walk_end(struct walk *walk)
 {
-	hp_dwarf_text_deinit(&walk->text);
-	dwarf_end(walk->dwarf);
-	elf_end(walk->elf);
-}
-
-/* libdw would print and exit with a status of its own. */
-static __attribute__((noreturn)) void out_of_memory(void)
-{
-	_exit(ENOMEM);
+	hp_dwarf_file_close(&walk->file);
 }
 
 static const struct hp_signature_want *find_want(const struct walk *walk, uint64_t addr)
@@ -105,13 +89,6 @@ static int visit(struct walk *walk, Dwarf_Die *die, bool *ret_inside)
 	}
 }
 
-static bool is_over(struct walk *walk)
-{
-	if (++walk->dies % DIES_A_LOOK)
-		return false;
-	return walk->dies > MAX_DIES || hp_clock_mono_ns() > walk->deadline_ns;
-}
-
 static int walk_unit(struct walk *walk, Dwarf_Die *unit)
 {
 	Dwarf_Die stack[MAX_DEPTH];
@@ -121,7 +98,8 @@ static int walk_unit(struct walk *walk, Dwarf_Die *unit)
 		return 0;
 	for (;;) {
 		bool inside;
-		int r = is_over(walk) ? -E2BIG : visit(walk, &stack[depth], &inside);
+		int r = hp_dwarf_file_over(&walk->file) ? -E2BIG
+							: visit(walk, &stack[depth], &inside);
 
 		if (r < 0)
 			return r;
@@ -134,7 +112,7 @@ static int walk_unit(struct walk *walk, Dwarf_Die *unit)
 		while (dwarf_siblingof(&stack[depth], &stack[depth]) != 0) {
 			if (depth-- == 0)
 				return 0;
-			if (is_over(walk))
+			if (hp_dwarf_file_over(&walk->file))
 				return -E2BIG;
 		}
 	}
@@ -142,7 +120,7 @@ static int walk_unit(struct walk *walk, Dwarf_Die *unit)
 
 static void set_language(struct walk *walk, Dwarf_Die *unit)
 {
-	walk->language = (struct hp_dwarf_language){.text = &walk->text};
+	walk->language = (struct hp_dwarf_language){.text = &walk->file.text};
 	switch (dwarf_srclang(unit)) {
 	case DW_LANG_Rust:
 		walk->language.rust = true;
@@ -166,7 +144,8 @@ static int walk_units(struct walk *walk)
 	uint8_t kind;
 	int r = 0;
 
-	while (r == 0 && dwarf_get_units(walk->dwarf, cu, &cu, &version, &kind, &unit, NULL) == 0) {
+	while (r == 0 &&
+	       dwarf_get_units(walk->file.dwarf, cu, &cu, &version, &kind, &unit, NULL) == 0) {
 		if (kind == DW_UT_skeleton || dwarf_hasattr(&unit, DW_AT_GNU_dwo_name)) {
 			walk->signatures->flags |= HP_SIGNATURES_SPLIT;
 			continue;
@@ -175,25 +154,6 @@ static int walk_units(struct walk *walk)
 		r = walk_unit(walk, &unit);
 	}
 	return r;
-}
-
-static int note_sections(struct walk *walk)
-{
-	Elf_Scn *section = NULL;
-	size_t names;
-
-	if (elf_getshdrstrndx(walk->elf, &names) < 0)
-		return 0;
-	while ((section = elf_nextscn(walk->elf, section))) {
-		GElf_Shdr shdr;
-		const char *name = gelf_getshdr(section, &shdr)
-					   ? elf_strptr(walk->elf, names, shdr.sh_name)
-					   : NULL;
-
-		if (name && strstr(name, "debug_") && hp_dwarf_text_add(&walk->text, section) < 0)
-			return -ENOMEM;
-	}
-	return 0;
 }
 
 static int by_addr(const void *a, const void *b)
@@ -228,24 +188,13 @@ int hp_dwarf_signatures(int fd, unsigned seconds, const struct hp_signature_want
 			struct hp_signatures *signatures)
 {
 	HP_CLEANUP(walk_end)
-	struct walk walk = {
-		.wants = wants,
-		.nwants = n,
-		.signatures = signatures,
-		.deadline_ns = hp_clock_mono_ns() + seconds * 1000000000ull,
-	};
-	int r;
+	struct walk walk = {.wants = wants, .nwants = n, .signatures = signatures};
+	int r = hp_dwarf_file_open(fd, seconds, &walk.file);
 
-	elf_version(EV_CURRENT);
-	walk.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!walk.elf || elf_kind(walk.elf) != ELF_K_ELF)
-		return -ENOEXEC;
-	walk.dwarf = dwarf_begin_elf(walk.elf, DWARF_C_READ, NULL);
-	if (!walk.dwarf)
-		return 0;
-	dwarf_new_oom_handler(walk.dwarf, out_of_memory);
+	if (r < 0 || !walk.file.dwarf)
+		return r;
 	signatures->flags |= HP_SIGNATURES_DWARF;
-	r = note_sections(&walk);
+	r = hp_dwarf_file_sections(&walk.file, NULL, NULL);
 	if (r == 0)
 		r = walk_units(&walk);
 	if (r == -E2BIG) {

@@ -1,5 +1,6 @@
 #include "elf/dwarf_text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 int hp_dwarf_text_add(struct hp_dwarf_text *text, Elf_Scn *section)
@@ -20,12 +21,14 @@ void hp_dwarf_text_deinit(struct hp_dwarf_text *text)
 const char *hp_dwarf_text_ended(const struct hp_dwarf_text *text, const char *string)
 {
 	uint64_t at = (uintptr_t)string;
+	bool behind = false;
 
 	if (!string)
 		return NULL;
 	hp_vec_each(range, &text->ranges) {
 		if (at >= range->from && at < range->to)
 			return strnlen(string, range->to - at) < range->to - at ? string : NULL;
+		behind |= at == range->to;
 	}
-	return string;
+	return behind ? NULL : string;
 }

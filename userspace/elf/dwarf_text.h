@@ -19,5 +19,8 @@ struct hp_dwarf_text {
 
 int hp_dwarf_text_add(struct hp_dwarf_text *text, Elf_Scn *section); /* 0 or -ENOMEM */
 void hp_dwarf_text_deinit(struct hp_dwarf_text *text);
-/* @string, or NULL if it has no end. What lies in no section libdw has put together itself. */
+/*
+ * @string, or NULL if it has no end, or begins at a section's (libdw lets an empty rest pass). What lies in no section libdw
+ * has put together itself.
+ */
 const char *hp_dwarf_text_ended(const struct hp_dwarf_text *text, const char *string);

@@ -33,3 +33,5 @@ int hp_ehframe_read(const void *data, size_t size, uint64_t vaddr, struct hp_fra
 void hp_frames_deinit(struct hp_frames *frames);
 /* Address of .eh_frame from .eh_frame_hdr, for files without section headers. 0 or -EBADMSG. */
 int hp_ehframe_locate(const void *hdr, size_t size, uint64_t vaddr, uint64_t *ret_vaddr);
+/* How many FDEs .eh_frame_hdr lists; 0 = it does not say. */
+uint32_t hp_ehframe_count(const void *hdr, size_t size);

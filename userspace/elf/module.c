@@ -1,10 +1,12 @@
 #include "elf/module.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/utf8.h"
@@ -16,6 +18,7 @@ struct hp_module {
 	atomic_uint refs;
 	char *name;
 	char *debug_path; /* NULL: no separate debug file */
+	int debug_fd;
 	struct hp_index index;
 };
 
@@ -110,8 +113,11 @@ int hp_module_load_debug(int fd, const char *name, int debug_fd, const char *deb
 	atomic_init(&module->refs, 1);
 	module->name = strdup(name);
 	module->debug_path = debug_path ? strdup(debug_path) : NULL;
+	module->debug_fd = debug_fd < 0 ? -1 : fcntl(debug_fd, F_DUPFD_CLOEXEC, 0);
 	if (!module->name || (debug_path && !module->debug_path))
 		return fail(name, -ENOMEM, err);
+	if (debug_fd >= 0 && module->debug_fd < 0)
+		return fail(name, -errno, err);
 	r = load(module, fd, debug_fd);
 	if (r < 0)
 		return fail(name, r, err);
@@ -135,6 +141,8 @@ void hp_module_free(struct hp_module *module)
 	if (!module || atomic_fetch_sub_explicit(&module->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	hp_index_deinit(&module->index);
+	if (module->debug_fd >= 0)
+		close(module->debug_fd);
 	free(module->debug_path);
 	free(module->name);
 	free(module);
@@ -143,6 +151,11 @@ void hp_module_free(struct hp_module *module)
 const char *hp_module_name(const struct hp_module *module)
 {
 	return module->name;
+}
+
+int hp_module_debug_fd(const struct hp_module *module)
+{
+	return module->debug_fd;
 }
 
 uint32_t hp_module_traits(const struct hp_module *module)

@@ -90,6 +90,8 @@ struct hp_module *hp_module_ref(struct hp_module *module);
 void hp_module_free(struct hp_module *module); /* drops one reference; NULL is fine */
 HP_DEFINE_AUTO(hp_module)
 
+/* The separate debug file of the same build that completes it, open (O_RDONLY) as long as the module; -1: there is none. */
+int hp_module_debug_fd(const struct hp_module *module);
 const char *hp_module_name(const struct hp_module *module);
 uint32_t hp_module_traits(const struct hp_module *module);      /* HP_MODULE_* */
 const char *hp_module_build_id(const struct hp_module *module); /* hex, "" if none */

@@ -22,6 +22,7 @@ struct table {
 	size_t size;
 	uint64_t nfuncs, text;
 	uint64_t names; /* the strings */
+	uint64_t steps; /* what changes along a function's code: lines, depths of the stack */
 	uint64_t funcs; /* {entry, where its record is}, nfuncs times, then the end */
 	bool narrow;    /* 1.18: 4 bytes each, relative to text */
 };
@@ -88,31 +89,43 @@ static int read_header(struct table *table, uint64_t text)
 	table->names = hp_reader_u64(&reader);
 	hp_reader_u64(&reader); /* compilation units */
 	hp_reader_u64(&reader); /* file names */
-	hp_reader_u64(&reader); /* lines */
+	table->steps = hp_reader_u64(&reader);
 	table->funcs = hp_reader_u64(&reader);
 	return reader.failed ? -EBADMSG : 0;
 }
 
-/* The name in the record at @pos of the functions' part: NULL when there is none to show. */
-static const char *name_at(const struct table *table, uint64_t pos)
+/* A text in the table's bytes that somebody can read, or NULL. */
+static const char *text_at(const struct table *table, uint64_t pos)
+{
+	size_t left = pos < table->size ? table->size - pos : 0;
+
+	if (!left || !memchr(table->data + pos, '\0', left < MAX_NAME ? left : MAX_NAME))
+		return NULL;
+	return table->data[pos] ? (const char *)table->data + pos : NULL;
+}
+
+/* The record at @pos of the functions' part; without a name when there is none to show. */
+static void read_record(const struct table *table, uint64_t pos, struct hp_gofunc *func)
 {
 	/* Before 1.16 records are found from the start of the whole table. */
-	uint64_t base = table->names ? table->funcs : 0, name;
+	uint64_t base = table->names ? table->funcs : 0, name, stack;
 	struct hp_reader reader;
 
 	if (__builtin_add_overflow(base, pos, &pos))
-		return NULL;
+		return;
 	reader = at(table, pos);
 	word(&reader, table->narrow); /* its entry again */
 	name = hp_reader_u32(&reader);
 	/* Since 1.16 the first function's name is the first text of its part. */
 	if (reader.failed || (name == 0 && !table->names) ||
-	    __builtin_add_overflow(table->names, name, &name) || name >= table->size)
-		return NULL;
-	if (!memchr(table->data + name, '\0',
-		    table->size - name < MAX_NAME ? table->size - name : MAX_NAME))
-		return NULL;
-	return table->data[name] ? (const char *)table->data + name : NULL;
+	    __builtin_add_overflow(table->names, name, &name))
+		return;
+	func->name = text_at(table, name);
+	hp_reader_u64(&reader); /* size of its arguments, where its deferred calls return to */
+	stack = hp_reader_u32(&reader);
+	if (!reader.failed && stack && !__builtin_add_overflow(table->steps, stack, &stack) &&
+	    stack < table->size)
+		func->stack = stack;
 }
 
 static int read_funcs(const struct table *table, struct hp_gofuncs *funcs)
@@ -122,8 +135,9 @@ static int read_funcs(const struct table *table, struct hp_gofuncs *funcs)
 
 	for (uint64_t i = 0; i < table->nfuncs; i++, start = next) {
 		uint64_t record = word(&reader, table->narrow);
-		struct hp_gofunc func = {.name = name_at(table, record)};
+		struct hp_gofunc func = {0};
 
+		read_record(table, record, &func);
 		next = word(&reader, table->narrow); /* behind the last one stands the end */
 		if (reader.failed || next < start ||
 		    __builtin_add_overflow(table->text, start, &func.start) ||
@@ -141,7 +155,7 @@ static int read_funcs(const struct table *table, struct hp_gofuncs *funcs)
 int hp_pclntab_read(const void *data, size_t size, uint64_t text, struct hp_gofuncs *ret_funcs)
 {
 	struct table table = {.data = data, .size = size};
-	struct hp_gofuncs funcs = {0};
+	struct hp_gofuncs funcs = {.data = data, .size = size};
 	int r = read_header(&table, text);
 
 	if (r == 0 && table.nfuncs > MAX_FUNCS)

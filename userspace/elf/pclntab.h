@@ -12,10 +12,13 @@
 struct hp_gofunc {
 	uint64_t start, size;
 	const char *name; /* in the table's bytes */
+	uint64_t stack;   /* where in them its stack's depth is told (elf/gostack.h); 0 = nowhere */
 };
 
 struct hp_gofuncs {
 	HP_VEC(struct hp_gofunc) list; /* by start, strictly ascending */
+	const uint8_t *data;           /* the table, borrowed */
+	size_t size;
 };
 
 /*

@@ -1,5 +1,6 @@
 #include "elf/sandbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -30,10 +31,23 @@ struct order {
 	struct hp_sandbox_limits limits;
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static int server_fd = -1;
-static _Atomic pid_t server_pid;       /* 0 = none */
-static _Atomic(hp_sandbox_fn) running; /* of the run that holds the lock */
+struct lane {
+	pthread_mutex_t lock; /* held by the run */
+	int fd;               /* to the server, -1 = none */
+	_Atomic pid_t pid;    /* of the server, 0 = none */
+	_Atomic(hp_sandbox_fn) running;
+};
+
+#define NEW_LANE                                             \
+	{                                                    \
+		.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1, \
+	}
+
+static struct lane lanes[] = {
+	[HP_SANDBOX_SYMBOLS] = NEW_LANE,
+	[HP_SANDBOX_TABLES] = NEW_LANE,
+};
+static_assert(HP_ARRAY_SIZE(lanes) == HP_SANDBOX_LANES, "each lane has a server");
 
 static volatile sig_atomic_t child_pid; /* in the server: of the child, 0 = none */
 
@@ -211,12 +225,12 @@ static void serve(int socket_fd)
 	_exit(0);
 }
 
-static int start_locked(void)
+static int start_locked(struct lane *lane)
 {
 	int fds[2];
 	pid_t pid;
 
-	if (server_fd >= 0)
+	if (lane->fd >= 0)
 		return 0;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
@@ -224,6 +238,10 @@ static int start_locked(void)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]); /* else it never reads the end of its orders */
+		for (size_t i = 0; i < HP_SANDBOX_LANES; i++) {
+			if (lanes[i].fd >= 0) /* nor the other server that of its own */
+				close(lanes[i].fd);
+		}
 		serve(fds[1]);
 	}
 	block_interrupts(SIG_UNBLOCK);
@@ -232,39 +250,43 @@ static int start_locked(void)
 		close(fds[0]);
 		return -EAGAIN;
 	}
-	server_fd = fds[0];
-	server_pid = pid;
+	lane->fd = fds[0];
+	lane->pid = pid;
 	return 0;
 }
 
-static void stop_locked(void)
+static void stop_locked(struct lane *lane)
 {
 	pid_t pid;
 
-	if (server_fd < 0)
+	if (lane->fd < 0)
 		return;
-	close(server_fd); /* it ends when it reads the end of its orders */
-	server_fd = -1;
-	pid = server_pid;
-	server_pid = 0; /* nobody may signal it once it is reaped */
+	close(lane->fd); /* it ends when it reads the end of its orders */
+	lane->fd = -1;
+	pid = lane->pid;
+	lane->pid = 0; /* nobody may signal it once it is reaped */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
 void hp_sandbox_stop(void)
 {
-	pthread_mutex_lock(&lock);
-	stop_locked();
-	pthread_mutex_unlock(&lock);
+	for (size_t i = 0; i < HP_SANDBOX_LANES; i++) {
+		pthread_mutex_lock(&lanes[i].lock);
+		stop_locked(&lanes[i]);
+		pthread_mutex_unlock(&lanes[i].lock);
+	}
 }
 
 int hp_sandbox_start(void)
 {
-	int r;
+	int r = 0;
 
-	pthread_mutex_lock(&lock);
-	r = start_locked();
-	pthread_mutex_unlock(&lock);
+	for (size_t i = 0; i < HP_SANDBOX_LANES && r == 0; i++) {
+		pthread_mutex_lock(&lanes[i].lock);
+		r = start_locked(&lanes[i]);
+		pthread_mutex_unlock(&lanes[i].lock);
+	}
 	return r;
 }
 
@@ -292,17 +314,16 @@ static int collect(int fd, uint64_t max, void **ret_data, size_t *ret_size)
 }
 
 /* One order and its answer. A server that does not answer is given up; the next run starts another. */
-static int ask(const struct order *order, const int fds[MAX_FDS])
+static int ask(struct lane *lane, const struct order *order, const int fds[MAX_FDS])
 {
-	int result, r = start_locked();
+	int result, r = start_locked(lane);
 
 	if (r == 0)
-		r = send_order(server_fd, order, fds);
-	if (r == 0 &&
-	    TEMP_FAILURE_RETRY(read(server_fd, &result, sizeof(result))) != sizeof(result))
+		r = send_order(lane->fd, order, fds);
+	if (r == 0 && TEMP_FAILURE_RETRY(read(lane->fd, &result, sizeof(result))) != sizeof(result))
 		r = -EPIPE;
 	if (r == -EPIPE)
-		stop_locked();
+		stop_locked(lane);
 	return r < 0 ? r : result;
 }
 
@@ -312,22 +333,26 @@ int hp_sandbox_run(hp_sandbox_fn fn, int fd, int second_fd, const struct hp_sand
 	HP_AUTO_FD int out_fd = memfd_create("hotpathd-index", MFD_CLOEXEC);
 	const int fds[MAX_FDS] = {fd, out_fd, second_fd};
 	const struct order order = {.fn = fn, .limits = *limits};
+	struct lane *lane = &lanes[limits->lane];
 	int r;
 
+	assert(limits->lane < HP_SANDBOX_LANES);
 	if (out_fd < 0)
 		return -errno;
-	pthread_mutex_lock(&lock);
-	running = fn;
-	r = ask(&order, fds);
-	running = NULL;
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_lock(&lane->lock);
+	lane->running = fn;
+	r = ask(lane, &order, fds);
+	lane->running = NULL;
+	pthread_mutex_unlock(&lane->lock);
 	return r < 0 ? r : collect(out_fd, limits->output_bytes, ret_data, ret_size);
 }
 
 void hp_sandbox_interrupt(hp_sandbox_fn fn)
 {
-	pid_t pid = server_pid;
+	for (size_t i = 0; i < HP_SANDBOX_LANES; i++) {
+		pid_t pid = lanes[i].pid;
 
-	if (running == fn && pid > 0)
-		kill(pid, SIGUSR1);
+		if (lanes[i].running == fn && pid > 0)
+			kill(pid, SIGUSR1);
+	}
 }

@@ -122,9 +122,8 @@ static int read_go(const struct hp_standins *standins, const Elf_Data *data, siz
 			       relocated(standins, text), ret_funcs);
 }
 
-/* 0, -ENOENT or what hp_pclntab_read() says. */
-static int find_go(const struct hp_standins *standins, const struct hp_index *index,
-		   struct hp_gofuncs *ret_funcs)
+int hp_standins_find_go(const struct hp_standins *standins, const struct hp_index *index,
+			struct hp_gofuncs *ret_funcs)
 {
 	const Elf_Data *data = bytes_of(standins->pclntab);
 	int r = -ENOENT;
@@ -182,7 +181,7 @@ int hp_standins_read_go(struct hp_standins *standins, struct hp_index *index, st
 			bool add)
 {
 	struct hp_gofuncs funcs = {0};
-	int r = find_go(standins, index, &funcs);
+	int r = hp_standins_find_go(standins, index, &funcs);
 
 	if (r == -EBADMSG)
 		index->sources |= HP_NAMES_BAD_PCLNTAB;
@@ -249,7 +248,7 @@ static const struct hp_segment *loaded_segment(const struct hp_index *index, uin
 
 /* By .eh_frame_hdr, which has a program header: from there to the end of the loaded segment. */
 static const Elf_Data *find_frames(const struct hp_standins *standins, const struct hp_index *index,
-				   uint64_t *ret_vaddr)
+				   uint64_t *ret_vaddr, uint32_t *ret_count)
 {
 	const struct hp_segment *segment;
 	const Elf_Data *hdr;
@@ -267,20 +266,32 @@ static const Elf_Data *find_frames(const struct hp_standins *standins, const str
 	if (!segment || segment->filesz - skip > MAX_FRAMES)
 		return NULL;
 	*ret_vaddr = vaddr;
+	*ret_count = hp_ehframe_count(hdr->d_buf, hdr->d_size);
 	return elf_getdata_rawchunk(standins->elf, (int64_t)(segment->offset + skip),
 				    segment->filesz - skip, ELF_T_BYTE);
+}
+
+const Elf_Data *hp_standins_frames(const struct hp_standins *standins, const struct hp_index *index,
+				   uint64_t *ret_vaddr, uint32_t *ret_count)
+{
+	const Elf_Data *data = bytes_of(standins->frames);
+
+	*ret_vaddr = standins->frames_vaddr;
+	*ret_count = 0;
+	if (!data && !standins->frames)
+		data = find_frames(standins, index, ret_vaddr, ret_count);
+	return data && data->d_buf ? data : NULL;
 }
 
 int hp_standins_read_frames(struct hp_standins *standins, struct hp_index *index,
 			    struct hp_frames *ret_frames)
 {
-	uint64_t vaddr = standins->frames_vaddr;
-	const Elf_Data *data = bytes_of(standins->frames);
+	uint64_t vaddr;
+	uint32_t count;
+	const Elf_Data *data = hp_standins_frames(standins, index, &vaddr, &count);
 	int r;
 
-	if (!data && !standins->frames)
-		data = find_frames(standins, index, &vaddr);
-	if (!data || !data->d_buf)
+	if (!data)
 		return 0;
 	r = hp_ehframe_read(data->d_buf, data->d_size, vaddr, ret_frames);
 	if (r == -EBADMSG)

@@ -9,6 +9,7 @@
 #include "base/vec.h"
 
 struct hp_frames;
+struct hp_gofuncs;
 struct hp_index;
 struct hp_raws;
 
@@ -44,3 +45,14 @@ int hp_standins_read_go(struct hp_standins *standins, struct hp_index *index, st
 			bool add);
 int hp_standins_read_frames(struct hp_standins *standins, struct hp_index *index,
 			    struct hp_frames *ret_frames);
+
+/*
+ * The bytes of .eh_frame, by its section or, where there are no section headers, by its program header; then up to the end
+ * of the segment, and *@ret_count is how many FDEs there are, else 0 (not said). NULL = none. Both for those who want more
+ * than names of them.
+ */
+const Elf_Data *hp_standins_frames(const struct hp_standins *standins, const struct hp_index *index,
+				   uint64_t *ret_vaddr, uint32_t *ret_count);
+/* 0, -ENOENT or what hp_pclntab_read() says; *@ret_funcs borrows from the file. */
+int hp_standins_find_go(const struct hp_standins *standins, const struct hp_index *index,
+			struct hp_gofuncs *ret_funcs);

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "elf/cfi_compile.h"
 #include "elf/pclntab.h"
 
 /* The places that look like a table, each behind the one before and inside. */
@@ -18,6 +19,20 @@ static void find_all(const uint8_t *data, size_t size)
 		assert(next > at);
 		at = next;
 	}
+}
+
+/* The depths of their stacks become unwind rules. */
+static void compile(const struct hp_gofuncs *funcs)
+{
+	const struct hp_cfi_input input = {.go = funcs};
+	struct hp_cfi cfi;
+	int r = hp_cfi_compile(&input, &cfi);
+
+	assert(r == 0 || r == -E2BIG || r == -ENOMEM);
+	if (r < 0)
+		return;
+	assert(cfi.rows.len <= HP_CFI_MAX_ROWS && cfi.pages.len <= HP_CFI_MAX_PAGES);
+	hp_cfi_deinit(&cfi);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -50,6 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(func->size && func->start + func->size >= func->start);
 		assert(i == 0 || func[-1].start < func->start);
 	}
+	compile(&funcs);
 	hp_gofuncs_deinit(&funcs);
 	return 0;
 }

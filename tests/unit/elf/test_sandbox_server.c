@@ -1,4 +1,5 @@
-/* The server of the sandbox: it lives exactly as long as its owner wants, and serves one thread at a time. */
+/* The server of the sandbox: it lives exactly as long as its owner wants, and serves one thread at a time;
+ * tables do not wait for symbols. */
 #include "elf/sandbox.h"
 
 #include <pthread.h>
@@ -164,6 +165,53 @@ static void test_interrupted(void **state)
 	assert_true(alarms > 0);
 }
 
+static int wait_for_other(int fd, int second_fd, void **ret_data, size_t *ret_size)
+{
+	const struct timespec tick = {.tv_nsec = 1000000};
+
+	note_pids();
+	atomic_store(&shared->running, 1);
+	for (unsigned i = 0; i < 15000 && atomic_load(&shared->running) == 1; i++)
+		nanosleep(&tick, NULL);
+	return atomic_load(&shared->running) == 2 ? 0 : -ETIME;
+}
+
+static void *run_symbols(void *arg)
+{
+	*(int *)arg = run(wait_for_other, "");
+	return NULL;
+}
+
+static int release(int fd, int second_fd, void **ret_data, size_t *ret_size)
+{
+	int waiting = 1;
+
+	return atomic_compare_exchange_strong(&shared->running, &waiting, 2) ? 0 : -EBUSY;
+}
+
+/* The run in the lane of symbols ends only after that of tables, which is asked for later, has ended. */
+static void test_lanes(void **state)
+{
+	struct hp_sandbox_limits tables = limits;
+	pthread_t thread;
+	pid_t server;
+	int symbols = 1;
+
+	tables.lane = HP_SANDBOX_TABLES;
+	assert_int_equal(hp_sandbox_start(), 0);
+	assert_int_equal(pthread_create(&thread, NULL, run_symbols, &symbols), 0);
+	while (atomic_load(&shared->running) == 0)
+		sched_yield();
+	assert_int_equal(run_with(release, "", &tables, NULL, NULL), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(symbols, 0);
+	server = shared->server;
+	assert_int_equal(run_with(echo, "x", &tables, NULL, NULL), 0);
+	assert_int_not_equal(shared->server, server);
+	hp_sandbox_stop();
+	assert_true(is_gone(shared->server) && is_gone(server)); /* both */
+}
+
 static int wait_for_interrupt(int fd, int second_fd, void **ret_data, size_t *ret_size)
 {
 	note_pids();
@@ -212,7 +260,7 @@ int main(void)
 		WITH_SERVER(test_stop),       WITH_SERVER(test_server_is_gone),
 		WITH_SERVER(test_owner_ends), WITH_SERVER(test_no_stdio),
 		WITH_SERVER(test_threads),    WITH_SERVER(test_interrupted),
-		WITH_SERVER(test_interrupt),
+		WITH_SERVER(test_interrupt),  WITH_SERVER(test_lanes),
 	};
 
 	if (!share())
