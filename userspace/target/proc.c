@@ -153,6 +153,22 @@ static unsigned count_words(const char *text, size_t len)
 	return words;
 }
 
+/* Number of the @n-th word, from 0. */
+static uint64_t nth_number(const char *text, size_t len, unsigned n)
+{
+	uint64_t number = 0;
+	unsigned words = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		bool blank = text[i] == '\t' || text[i] == ' ';
+
+		words += !blank && (i == 0 || text[i - 1] == '\t' || text[i - 1] == ' ');
+		if (words == n + 1 && text[i] >= '0' && text[i] <= '9')
+			number = number * 10 + (uint64_t)(text[i] - '0');
+	}
+	return number;
+}
+
 static bool has_word(const char *text, size_t len, const char *word)
 {
 	return text && memmem(text, len, word, strlen(word)) != NULL;
@@ -174,6 +190,12 @@ int hp_proc_parse_status(const char *text, size_t len, struct hp_proc_status *re
 	};
 	value = status_value(text, len, "NSpid", &value_len);
 	ret_status->nspid_depth = value ? count_words(value, value_len) : 1;
+	if (value)
+		ret_status->nspid =
+			(pid_t)nth_number(value, value_len, ret_status->nspid_depth - 1);
+	value = status_value(text, len, "Uid", &value_len);
+	if (value) /* real, effective, saved, of files */
+		ret_status->fsuid = (uint32_t)nth_number(value, value_len, 3);
 	value = status_value(text, len, "x86_Thread_features", &value_len);
 	ret_status->shadow_stack = has_word(value, value_len, "shstk");
 	return 0;

@@ -30,6 +30,8 @@ struct hp_proc_status { /* /proc/PID/status */
 	pid_t tgid, tracer_pid;
 	int seccomp;          /* 0 none, 1 strict, 2 filter */
 	unsigned nspid_depth; /* numbers on the NSpid line: above 1 = own pid namespace (trap:T3) */
+	pid_t nspid;    /* the last of them: the process' id as it sees it itself; 0 = not told */
+	uint32_t fsuid; /* owner of the files that it makes, in our user namespace */
 	unsigned threads;
 	bool kthread;
 	bool shadow_stack; /* x86_Thread_features has shstk (trap:U10) */

@@ -256,6 +256,7 @@ static void test_status_fields(void **state)
 				   "Pid:\t1235\n"
 				   "PPid:\t1\n"
 				   "TracerPid:\t777\n"
+				   "Uid:\t1001\t1002\t1003\t1004\n"
 				   "NStgid:\t1234\t12\t1\n"
 				   "NSpid:\t1235\t13\t2\n"
 				   "Kthread:\t1\n"
@@ -272,6 +273,8 @@ static void test_status_fields(void **state)
 	assert_int_equal(status.tracer_pid, 777);
 	assert_int_equal(status.seccomp, 2);
 	assert_int_equal(status.nspid_depth, 3);
+	assert_int_equal(status.nspid, 2);
+	assert_int_equal(status.fsuid, 1004);
 	assert_int_equal(status.threads, 6);
 	assert_true(status.kthread);
 	assert_true(status.shadow_stack);
