@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "probe/bpfsys.h"
+#include "probe/unwind_tables.h"
 
 /* The skeleton has members of the types above. */
 #include "core.skel.h"
@@ -30,6 +31,7 @@ struct hp_core {
 	unsigned ring_bytes;
 	const uint64_t *stats;
 	size_t stats_bytes;
+	struct hp_unwind_maps unwind;
 	/* of the consume that is running */
 	hp_record_fn fn;
 	void *arg;
@@ -37,6 +39,13 @@ struct hp_core {
 	size_t bytes;
 	uint64_t until_ns;
 };
+
+/* Of unwind tables: 1 GiB of code, and more rules than ten large programs have (node: some hundreds). */
+#define UNWIND_PAGES 16384
+#define UNWIND_RULES 16384
+/* One to change over to; a space has 24 KiB. */
+#define UNWIND_SPACES        3
+#define UNWIND_SPACES_FOLLOW 66
 
 /* So many records for one look at the clock. */
 #define CLOCK_EVERY 32
@@ -88,6 +97,33 @@ static int map_stats(struct hp_core *core)
 	return 0;
 }
 
+static int size_unwind_maps(struct hp_core *core)
+{
+	uint32_t nspaces = core->config.follow ? UNWIND_SPACES_FOLLOW : UNWIND_SPACES;
+	int r = bpf_map__set_max_entries(core->skel->maps.hp_unwind_spaces, nspaces);
+
+	if (r == 0)
+		r = bpf_map__set_max_entries(core->skel->maps.hp_unwind_pages, UNWIND_PAGES);
+	if (r == 0)
+		r = bpf_map__set_max_entries(core->skel->maps.hp_unwind_rules, UNWIND_RULES);
+	core->unwind.nspaces = nspaces;
+	core->unwind.npages = UNWIND_PAGES;
+	core->unwind.nrules = UNWIND_RULES;
+	return r;
+}
+
+struct hp_unwind_maps hp_core_unwind_maps(const struct hp_core *core)
+{
+	struct hp_unwind_maps maps = core->unwind;
+
+	maps.active = bpf_map__fd(core->skel->maps.hp_unwind_active);
+	maps.spaces = bpf_map__fd(core->skel->maps.hp_unwind_spaces);
+	maps.pages = bpf_map__fd(core->skel->maps.hp_unwind_pages);
+	maps.rules = bpf_map__fd(core->skel->maps.hp_unwind_rules);
+	maps.arenas = bpf_map__fd(core->skel->maps.hp_unwind_arenas);
+	return maps;
+}
+
 static int core_load(struct hp_core *core)
 {
 	int r;
@@ -96,6 +132,8 @@ static int core_load(struct hp_core *core)
 	if (!core->skel)
 		return -errno;
 	r = bpf_map__set_max_entries(core->skel->maps.hp_stats, core->config.ncpus * HP_NSTATS);
+	if (r == 0)
+		r = size_unwind_maps(core);
 	if (r == 0)
 		r = hp_core_bpf__load(core->skel);
 	if (r == 0)
@@ -162,7 +200,10 @@ struct hp_config hp_core_config(const struct hp_core *core)
 	return core->config;
 }
 
-static const char *const shared_maps[] = {"hp_rings", "hp_stats", "hp_family", "hp_family_late"};
+static const char *const shared_maps[] = {"hp_rings",        "hp_stats",         "hp_family",
+					  "hp_family_late",  "hp_unwind_active", "hp_unwind_spaces",
+					  "hp_unwind_pages", "hp_unwind_rules",  "hp_unwind_arenas",
+					  "hp_shadows"};
 
 static bool is_shared(const struct bpf_map *map)
 {

@@ -11,6 +11,7 @@
 
 struct bpf_object;
 struct hp_err;
+struct hp_unwind_maps;
 
 /*
  * The maps that all BPF objects share: rings, one per CPU (at most HP_MAX_RINGS, then CPUs share), and
@@ -29,6 +30,8 @@ HP_DEFINE_AUTO(hp_core)
 int hp_core_prepare(const struct hp_core *core, struct bpf_object *object,
 		    const struct hp_config *config);
 struct hp_config hp_core_config(const struct hp_core *core);
+/* The maps of unwind tables, for the one who fills them. */
+struct hp_unwind_maps hp_core_unwind_maps(const struct hp_core *core);
 
 typedef void (*hp_record_fn)(void *arg, const void *record, size_t size);
 

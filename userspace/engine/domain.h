@@ -40,7 +40,10 @@ struct hp_resources {
 	bool attaching; /* something planned is not attached yet */
 	uint32_t planned, attached, skipped, dropped;
 	uint64_t read_errors; /* readings of kernel figures that failed */
-	uint64_t attach_ns;   /* time spent in the kernel for attaching */
+	uint64_t
+		inlined_missed; /* addresses of samples without lines and inlined functions, for lack of time */
+	uint64_t perf_map_lines_bad; /* of /tmp/perf-PID.map: skipped, as they do not parse */
+	uint64_t attach_ns;          /* time spent in the kernel for attaching */
 	struct hp_children children;
 	char failed[320]; /* set: the domain gave up after open, and why */
 	char note[320];   /* a limit that the user must know, "" = none */
@@ -54,6 +57,14 @@ struct hp_query {
 	char filter[256]; /* ?glob=, decoded; "" without */
 };
 
+/* An answer that is not made from one snapshot, or is no JSON. */
+struct hp_body {
+	const char *content_type; /* static */
+	char *data;               /* malloc'ed; the receiver frees it */
+	size_t len;
+	bool packed; /* compressed already: not worth compressing for the way */
+};
+
 /* One route. */
 struct hp_view {
 	const char *path;    /* as for hp_router_add() */
@@ -65,10 +76,19 @@ struct hp_view {
 	const char *unknown_id; /* may hold one %u for the id */
 	int (*render)(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
 		      bool raw, struct hp_json *json);
+	/*
+	 * Instead of render: on an HTTP worker, not the engine thread, which it may ask with hp_engine_query(). @query: what
+	 * stands after '?', or NULL. 0; -ENODEV (domain off), -EINVAL, -EBUSY, -ENOENT with a sentence in *@err for the client,
+	 * -ETIMEDOUT, or another negative errno. It may wait, if it sees to it that only few do.
+	 */
+	int (*answer)(struct hp_engine *engine, const char *query, struct hp_body *ret_body,
+		      struct hp_err *err);
 };
 
 struct hp_domain_ops {
 	const char *name;
+	bool stacks;        /* takes user stacks, so unwind tables are wanted */
+	bool only_if_named; /* by --domains, since others than the target pay for it */
 	/* Loads and attaches, or starts what does. Failing makes the domain unavailable with *@err as its reason. */
 	int (*open)(struct hp_engine *engine, void **ret_state, struct hp_err *err);
 	/* A ring record of this domain; @size was checked against the header only. Negative: it was of no use. */
@@ -87,7 +107,7 @@ struct hp_domain_ops {
 	void (*close)(void *state); /* accepts NULL */
 	const struct hp_view *views;
 	size_t nviews;
-	/* Section of the final text report, from the snapshot of view kind 0. */
+	/* Section of the final text report, from the snapshot of view kind 0; NULL: it has none. */
 	int (*print)(const struct hp_snapshot *snapshot, const struct hp_settings *settings,
 		     FILE *out, unsigned width, bool colour);
 };

@@ -19,6 +19,7 @@
 #include "engine/settings.h"
 #include "engine/snapshot.h"
 #include "engine/status.h"
+#include "engine/unwinder.h"
 #include "probe/registry.h"
 #include "target/modcache.h"
 #include "target/target.h"
@@ -43,12 +44,13 @@ struct hp_engine {
 	struct hp_registry *registry;
 	struct hp_modcache *modules;
 	struct hp_mailbox *mailbox;
+	struct hp_unwinder *unwinder; /* NULL: no domain takes stacks, or refused */
 	struct hp_slot slots[HP_NDOMAINS];
 	enum hp_engine_state state;
 	pthread_t thread;
 	atomic_bool running;
 	int epoll_fd;
-	uint64_t start_ns, next_collect_ns;
+	uint64_t start_ns, next_collect_ns, caught_up_ns;
 	uint64_t consumed, unusable;
 	int poll_ms;
 	bool opened;
@@ -95,6 +97,7 @@ void hp_engine_free(struct hp_engine *engine)
 		if (engine->slots[i].state)
 			engine->slots[i].ops->close(engine->slots[i].state);
 	}
+	hp_unwinder_free(engine->unwinder);
 	hp_mailbox_free(engine->mailbox);
 	hp_family_free(engine->family);
 	hp_core_free(engine->core);
@@ -119,7 +122,9 @@ int hp_engine_open(struct hp_engine *engine, struct hp_err *err)
 		struct hp_err why = {0};
 
 		if (!engine->config.enabled[i]) {
-			snprintf(slot->off, sizeof(slot->off), "switched off by --domains");
+			snprintf(slot->off, sizeof(slot->off), "%s",
+				 slot->ops->only_if_named ? "off unless --domains names it"
+							  : "switched off by --domains");
 			continue;
 		}
 		if (slot->ops->open(engine, &slot->state, &why) < 0) {
@@ -130,6 +135,9 @@ int hp_engine_open(struct hp_engine *engine, struct hp_err *err)
 			continue;
 		}
 		working++;
+		if (slot->ops->stacks && !engine->unwinder &&
+		    hp_unwinder_start(engine, &engine->unwinder, &why) < 0)
+			hp_log(HP_LOG_WARN, "engine", "%s", why.text);
 	}
 	engine->opened = true;
 	return working ? 0 : -ENODEV;
@@ -138,25 +146,21 @@ int hp_engine_open(struct hp_engine *engine, struct hp_err *err)
 static void on_record(void *arg, const void *record, size_t size)
 {
 	struct hp_engine *engine = arg;
-	const struct hp_event *event = record;
-	struct hp_slot *slot;
 
 	engine->consumed++;
-	if (size < sizeof(*event) || event->domain >= HP_NDOMAINS) {
-		engine->unusable++;
-		return;
-	}
-	slot = &engine->slots[event->domain];
-	if (!slot->state || slot->ops->event(slot->state, event, size) < 0)
+	if (!hp_slots_deliver(engine->slots, record, size))
 		engine->unusable++;
 }
 
 static size_t read_rings(struct hp_engine *engine)
 {
+	uint64_t began_ns = hp_clock_mono_ns();
 	unsigned filled = 0;
 	size_t n = hp_core_consume(engine->core, CONSUME_AT_ONCE, CONSUME_NS, on_record, engine,
 				   &filled);
 
+	if (n < CONSUME_AT_ONCE && filled < 100) /* all rings to their ends */
+		engine->caught_up_ns = began_ns;
 	engine->poll_ms = filled >= POLL_FAST_FROM             ? POLL_FAST_MS
 			  : engine->poll_ms * 2 > POLL_SLOW_MS ? POLL_SLOW_MS
 							       : engine->poll_ms * 2;
@@ -289,6 +293,7 @@ static void fill_status(struct hp_engine *engine, struct hp_engine_status *statu
 		.target = engine->config.target,
 		.settings = engine->config.settings,
 		.core = engine->core,
+		.unwinder = engine->unwinder,
 		.family = engine->family,
 		.family_off = engine->family_off,
 		.change = &engine->change,
@@ -431,4 +436,15 @@ uint64_t hp_engine_start_ns(const struct hp_engine *engine)
 void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain)
 {
 	return engine->slots[domain].state;
+}
+
+void hp_engine_observe(struct hp_engine *engine, enum hp_domain_id domain, hp_observe_fn observe,
+		       void *arg)
+{
+	hp_slots_observe(engine->slots, domain, observe, arg);
+}
+
+uint64_t hp_engine_caught_up_ns(const struct hp_engine *engine)
+{
+	return engine->caught_up_ns;
 }

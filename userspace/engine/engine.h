@@ -68,3 +68,8 @@ struct hp_target *hp_engine_target(const struct hp_engine *engine);
 uint64_t hp_engine_start_ns(const struct hp_engine *engine);
 /* State, NULL = off. */
 void *hp_engine_domain(const struct hp_engine *engine, enum hp_domain_id domain);
+/* Has @observe see the records of @domain; NULL ends it. One at a time may. Engine thread. */
+void hp_engine_observe(struct hp_engine *engine, enum hp_domain_id domain, hp_observe_fn observe,
+		       void *arg);
+/* What was in the rings at this time has been handed to the domains. Engine thread. */
+uint64_t hp_engine_caught_up_ns(const struct hp_engine *engine);

@@ -10,6 +10,7 @@
 #include "engine/core.h"
 #include "engine/family.h"
 #include "engine/settings.h"
+#include "engine/unwinder.h"
 #include "target/modcache.h"
 #include "target/proc.h"
 #include "target/target.h"
@@ -24,6 +25,8 @@ void hp_engine_status_add(struct hp_engine_status *status, enum hp_domain_id dom
 	status->probes.dropped += resources->dropped;
 	status->probes.attach_ns += resources->attach_ns;
 	status->probes.read_errors += resources->read_errors;
+	status->probes.inlined_missed += resources->inlined_missed;
+	status->probes.perf_map_lines_bad += resources->perf_map_lines_bad;
 	if (domain == HP_DOMAIN_functions)
 		status->probes.children = resources->children;
 	if (resources->failed[0])
@@ -144,11 +147,13 @@ void hp_status_fill(const struct hp_status_source *source, struct hp_engine_stat
 		.unusable = source->unusable,
 		.lost = hp_core_stat(source->core, HP_STAT_RING_FULL),
 		.rss_bytes = hp_proc_rss_bytes(getpid()),
-		.kernel_bytes = hp_core_kernel_bytes(source->core),
+		.unwind = hp_unwinder_figures(source->unwinder),
 		.family = hp_family_state(source->family),
 	};
+	status->kernel_bytes = hp_core_kernel_bytes(source->core) + status->unwind.kernel_bytes;
 	snprintf(status->comm, sizeof(status->comm), "%s", hp_target_comm(source->target));
 	hp_modcache_names(source->modules, status->names, sizeof(status->names));
+	hp_modcache_asked(source->modules, status->asked, sizeof(status->asked));
 	snprintf(status->exe, sizeof(status->exe), "%s", hp_target_exe(source->target));
 	status->produced = hp_core_stat(source->core, HP_STAT_RECORDS) + status->lost;
 	for (int i = 0; i < HP_NSTATS; i++)

@@ -5,8 +5,10 @@
 #include <sys/types.h>
 
 #include "engine/domain.h"
+#include "engine/slots.h"
 #include "hotpathd/abi/family.h"
 #include "hotpathd/abi/stats.h"
+#include "probe/unwind.h"
 
 enum hp_engine_state { HP_STATE_ATTACHING, HP_STATE_READY, HP_STATE_EXITED, HP_STATE_STOPPING };
 
@@ -15,6 +17,7 @@ struct hp_family;
 struct hp_modcache;
 struct hp_settings;
 struct hp_target;
+struct hp_unwinder;
 
 /* The target has become another program (exec). */
 struct hp_program_change {
@@ -37,6 +40,7 @@ struct hp_engine_status {
 	char domains[HP_NDOMAINS][320]; /* "active" or why not */
 	char notes[HP_NDOMAINS][320];
 	char names[512]; /* where the names of functions come from, "" = from the program itself */
+	char asked[320]; /* what debug files were asked for by build-id, "" = none */
 	struct hp_resources probes; /* summed over domains */
 	struct hp_family_state family;
 	struct hp_program_change change;
@@ -47,6 +51,7 @@ struct hp_engine_status {
 	uint64_t losses[HP_NSTATS];
 	uint64_t
 		unusable; /* of the consumed records: too short, of no domain, or beyond our tables */
+	struct hp_unwind_figures unwind;
 	uint64_t cpu_ns, rss_bytes, kernel_bytes;
 };
 
@@ -56,18 +61,12 @@ void hp_engine_status_add(struct hp_engine_status *status, enum hp_domain_id dom
 
 uint64_t hp_engine_living(const struct hp_engine_status *status); /* forked children */
 
-/* One domain as the engine runs it. */
-struct hp_slot {
-	const struct hp_domain_ops *ops;
-	void *state; /* NULL: off */
-	char off[320];
-};
-
 /* What a status is made of; everything borrowed. Engine thread only. */
 struct hp_status_source {
 	const struct hp_target *target;
 	const struct hp_settings *settings;
 	const struct hp_core *core;
+	struct hp_unwinder *unwinder; /* may be NULL */
 	const struct hp_family *family;
 	const char *family_off; /* why there is none */
 	const struct hp_program_change *change;

@@ -165,13 +165,15 @@ static void read_references(struct entry *entry, int fd)
 static void read_image(struct hp_evidence *evidence, struct entry *entry)
 {
 	HP_AUTO_FD int fd = hp_target_open_image(evidence->target, &entry->image);
+	const int debug_fd = hp_module_debug_fd(entry->module);
 	int r = fd;
 
 	if (fd < 0)
 		hp_err_set(&entry->failure, fd, "cannot open %s: %s", entry->image.name,
 			   hp_err_name(fd));
 	else
-		r = hp_facts_load(fd, entry->image.name, &entry->facts, &entry->failure);
+		r = hp_facts_load(debug_fd >= 0 ? debug_fd : fd, entry->image.name, &entry->facts,
+				  &entry->failure);
 	if (r >= 0)
 		read_references(entry, fd);
 	else

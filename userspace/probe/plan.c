@@ -131,6 +131,24 @@ static bool wants_args(const struct hp_plan_input *input, const struct hp_image 
 	return input->args && wants_image(hp_argspecs_select(input->args), image);
 }
 
+static bool wishes(const struct hp_plan_input *input, const struct hp_image *image)
+{
+	for (size_t i = 0; i < input->nwishes; i++) {
+		if (input->wishes[i].dev == image->dev && input->wishes[i].inode == image->inode)
+			return true;
+	}
+	return false;
+}
+
+/* Patterns without a library mean the executable, and so does none at all. */
+static bool is_wanted(const struct hp_plan_input *input, const struct hp_image *image)
+{
+	if (input->wishes)
+		return wishes(input, image);
+	return image->is_exe || wants_image(input->functions, image) ||
+	       wants_image(input->exact, image) || wants_args(input, image);
+}
+
 /* Adds the wanted functions of all images that the plan does not know. */
 static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 {
@@ -143,9 +161,7 @@ static int scan_images(const struct hp_plan_scan *seed, struct hp_err *err)
 		struct hp_image image = images[i];
 		int r;
 
-		if (is_planned(seed->plan, &image) ||
-		    (!image.is_exe && !wants_image(input->functions, &image) &&
-		     !wants_image(input->exact, &image) && !wants_args(input, &image)))
+		if (is_planned(seed->plan, &image) || !is_wanted(input, &image))
 			continue;
 		r = hp_modcache_get(input->modules, input->target, &image, &scan.module, err);
 		if (r == -ENOMEM)

@@ -45,6 +45,7 @@ struct hp_plan_function {
 	bool shows_values;           /* its arguments and results are copied */
 	const char *untimed;         /* HP_MODE_COUNT: why (static text, or a line of preflight) */
 	const char *reason;          /* NULL: probe it; else why it is skipped (static text) */
+	bool passes_on; /* skipped, for it only jumps into others that are wished for, too */
 };
 
 struct hp_plan_image {
@@ -67,6 +68,16 @@ struct hp_plan {
 	unsigned extra_refs; /* beside the first owner's */
 };
 
+/*
+ * A function that is wanted for what it does, by its address, and not by a pattern: its arguments are read at the probe, so that
+ * stands where they are intact.
+ */
+struct hp_plan_wish {
+	uint64_t dev, inode, vaddr;
+	bool entry_only; /* HP_MODE_COUNT */
+	bool unwinds; /* exceptions may pass; else they do not, whatever the module and the program do (trap:U7) */
+};
+
 struct hp_plan_input {
 	struct hp_target *target;
 	struct hp_modcache *modules;
@@ -75,8 +86,11 @@ struct hp_plan_input {
 	const struct hp_select *exclude;
 	const struct hp_select *exact;  /* added to functions, never dropped */
 	const struct hp_argspecs *args; /* added to functions, values are shown; may be NULL */
-	size_t max_probes;              /* 0 = no limit, see probe/quota */
-	bool starting; /* the target has not run yet: a library pattern may match later */
+	const struct hp_plan_wish
+		*wishes; /* then the patterns are empty, and no function is wanted but these */
+	size_t nwishes;
+	size_t max_probes; /* 0 = no limit, see probe/quota */
+	bool starting;     /* the target has not run yet: a library pattern may match later */
 };
 
 /*

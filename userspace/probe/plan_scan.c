@@ -11,6 +11,7 @@
 #include "probe/plan.h"
 #include "probe/plan_go.h"
 #include "probe/plan_values.h"
+#include "probe/plan_wish.h"
 #include "probe/registry.h"
 #include "probe/targets.h"
 #include "target/argspec.h"
@@ -60,7 +61,7 @@ static int place(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	int r = 0;
 
 	if (hp_module_offset(scan->module, sym->addr, &offset))
-		r = site_of(scan, sym, function->values != 0, &gosite);
+		r = site_of(scan, sym, function->values != 0 || scan->input->wishes, &gosite);
 	if (r == 0 && site->reason && function->values) { /* without its arguments, then */
 		hp_plan_values_lose(scan->plan, function);
 		r = site_of(scan, sym, false, &gosite);
@@ -77,8 +78,8 @@ static int place(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	return 0;
 }
 
-static int add_exits(struct hp_plan_scan *scan, const struct hp_body *body,
-		     struct hp_plan_function *function)
+int hp_plan_scan_add_exits(struct hp_plan_scan *scan, const struct hp_body *body,
+			   struct hp_plan_function *function)
 {
 	function->first_exit = (uint32_t)scan->plan->exits.len;
 	function->nexits = (uint32_t)body->nexits;
@@ -107,7 +108,7 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	if (sym->flags & HP_SYM_GO) {
 		if (hp_plan_go_is_timed(scan, sym, function, &body)) {
 			function->mode = HP_MODE_GO;
-			return add_exits(scan, &body, function);
+			return hp_plan_scan_add_exits(scan, &body, function);
 		}
 		function->mode = HP_MODE_COUNT;
 		return 0;
@@ -133,7 +134,7 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 	}
 	if (!body.unclear && body.nexits) {
 		function->mode = HP_MODE_EXITS;
-		return add_exits(scan, &body, function);
+		return hp_plan_scan_add_exits(scan, &body, function);
 	}
 	function->mode = HP_MODE_COUNT;
 	function->untimed = body.unclear ? body.unclear : "it never returns";
@@ -142,7 +143,7 @@ static int choose_mode(struct hp_plan_scan *scan, const struct hp_sym *sym,
 
 /* @named: a pattern names it, which Go's runtime needs to be probed. @spec: the --args that asks for it, -1 = none. */
 static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, bool exact, bool named,
-			int spec)
+			int spec, const struct hp_plan_wish *wish)
 {
 	struct hp_plan_function function = {
 		.image = scan->image_index,
@@ -177,9 +178,11 @@ static int add_function(struct hp_plan_scan *scan, const struct hp_sym *sym, boo
 	if (function.reason) {
 		scan->plan->skipped++;
 	} else {
-		r = choose_mode(scan, sym, &function);
+		r = wish ? hp_plan_wish_choose(scan, sym, wish, &function)
+			 : choose_mode(scan, sym, &function);
 		if (r < 0)
 			return r;
+		scan->plan->skipped += function.reason != NULL;
 	}
 	if (function.entity > scan->plan->max_entity)
 		scan->plan->max_entity = function.entity;
@@ -221,6 +224,13 @@ static bool is_excluded(const struct hp_plan_scan *scan, const char *name)
 	       hp_select_match(exclude, scan->image->name, scan->image->is_exe, name) >= 0;
 }
 
+static int scan_wished(struct hp_plan_scan *scan, const struct hp_sym *sym)
+{
+	const struct hp_plan_wish *wish = hp_plan_wish_at(scan, sym->addr);
+
+	return wish ? add_function(scan, sym, false, true, -1, wish) : 0;
+}
+
 static int scan_symbol(struct hp_plan_scan *scan, const struct hp_sym *sym)
 {
 	const struct hp_plan_input *input = scan->input;
@@ -230,6 +240,8 @@ static int scan_symbol(struct hp_plan_scan *scan, const struct hp_sym *sym)
 
 	if (sym->flags & HP_SYM_COLD) /* trap:T7: no function entry */
 		return 0;
+	if (input->wishes)
+		return scan_wished(scan, sym);
 	exact = match(input->exact, scan, sym->name, scan->matched_exact);
 	wanted = match(input->functions, scan, sym->name, scan->matched_functions);
 	spec = match_spec(scan, sym->name);
@@ -237,7 +249,7 @@ static int scan_symbol(struct hp_plan_scan *scan, const struct hp_sym *sym)
 		return 0;
 	return is_excluded(scan, sym->name)
 		       ? 0
-		       : add_function(scan, sym, exact, exact || wanted || spec >= 0, spec);
+		       : add_function(scan, sym, exact, exact || wanted || spec >= 0, spec, NULL);
 }
 
 static int add_image(struct hp_plan_scan *scan)
@@ -275,7 +287,7 @@ static int time_by_exits(struct hp_plan_scan *scan, struct hp_plan_function *fun
 		hp_exits_find(scan->module, &scan->text, scan->targets, &sym, &body);
 		if (!body.unclear && body.nexits) {
 			function->mode = HP_MODE_EXITS;
-			return add_exits(scan, &body, function);
+			return hp_plan_scan_add_exits(scan, &body, function);
 		}
 	}
 	function->mode = HP_MODE_COUNT;

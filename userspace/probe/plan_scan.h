@@ -5,9 +5,11 @@
 
 #include "probe/text.h"
 
+struct hp_body;
 struct hp_image;
 struct hp_module;
 struct hp_plan;
+struct hp_plan_function;
 struct hp_plan_input;
 struct hp_targets;
 
@@ -33,4 +35,7 @@ struct hp_plan_scan {
 
 /* Adds the wanted functions of the image, with all members but text and targets set. 0 or negative errno. */
 int hp_plan_scan_image(struct hp_plan_scan *scan);
+/* The exits of @function are those of @body. 0, -EINVAL or -ENOMEM. */
+int hp_plan_scan_add_exits(struct hp_plan_scan *scan, const struct hp_body *body,
+			   struct hp_plan_function *function);
 void hp_plan_scan_deinit(struct hp_plan_scan *scan);

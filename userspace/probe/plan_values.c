@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "elf/module.h"
 #include "elf/signatures.h"
 #include "probe/plan.h"
 #include "probe/plan_scan.h"
@@ -76,10 +77,12 @@ static int read_signatures(struct hp_plan_scan *scan, const struct hp_signature_
 	HP_AUTO(hp_signatures) struct hp_signatures *signatures = NULL;
 	struct hp_plan *plan = scan->plan;
 	struct hp_err err = {0};
+	const int debug_fd = hp_module_debug_fd(scan->module);
 	int r = fd;
 
 	if (fd >= 0)
-		r = hp_signatures_load(fd, scan->image->name, wants, n, &signatures, &err);
+		r = hp_signatures_load(debug_fd >= 0 ? debug_fd : fd, scan->image->name, wants, n,
+				       &signatures, &err);
 	if (r < 0) {
 		hp_log(HP_LOG_WARN, "plan", "%s", err.text[0] ? err.text : hp_err_name(r));
 		return r == -ENOMEM ? r : 0;

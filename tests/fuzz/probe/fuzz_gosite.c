@@ -8,15 +8,14 @@
 
 #include "probe/gosite.h"
 
-/* Length of a jbe at @code, after branch hints; 0 = there is none. */
+/* Length of a jbe at @code, after prefixes in any order (a REX before another one counts for nothing); 0 = there is none. */
 static size_t jbe_at(const uint8_t *code, size_t len, int32_t *ret_to)
 {
 	size_t at = 0;
 
-	while (at < len && at < 13 &&
-	       memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf2\xf3", code[at], 10))
-		at++;
-	while (at < len && at < 14 && (code[at] & 0xf0) == 0x40)
+	while (at < len && at < 14 &&
+	       (memchr("\x26\x2e\x36\x3e\x64\x65\x66\x67\xf2\xf3", code[at], 10) ||
+		(code[at] & 0xf0) == 0x40))
 		at++;
 	if (at + 2 <= len && code[at] == 0x76) {
 		*ret_to = (int8_t)code[at + 1];

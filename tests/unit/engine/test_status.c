@@ -16,6 +16,8 @@ static void test_sums(void **state)
 						.skipped = 3,
 						.dropped = 1,
 						.read_errors = 2,
+						.inlined_missed = 7,
+						.perf_map_lines_bad = 4,
 						.attach_ns = 5};
 	struct hp_engine_status status = {.kernel_bytes = 1000};
 
@@ -27,6 +29,8 @@ static void test_sums(void **state)
 	assert_int_equal(status.probes.skipped, 6);
 	assert_int_equal(status.probes.dropped, 2);
 	assert_int_equal(status.probes.read_errors, 4);
+	assert_int_equal(status.probes.inlined_missed, 14);
+	assert_int_equal(status.probes.perf_map_lines_bad, 8);
 	assert_int_equal(status.probes.attach_ns, 10);
 }
 

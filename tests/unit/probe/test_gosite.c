@@ -4,29 +4,9 @@
  */
 #include "probe/gosite.h"
 
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "elf/module.h"
-#include "elf/sandbox.h"
-#include "probe/targets.h"
-#include "probe/text.h"
+#include "own.h"
 
 /* clang-format off */
-#define FUNCTION(name, ...)                                                        \
-	extern const uint32_t name##_delta;                                        \
-	asm(".pushsection .text\n.globl " #name "\n.type " #name ",@function\n"    \
-	    #name ":\n" __VA_ARGS__ "\n.size " #name ",.-" #name "\n.popsection\n"    \
-	    ".pushsection .rodata\n.balign 4\n" #name "_delta: .long " #name "_site-" #name "\n.popsection")
-
-#define SITE(name) #name "_site:\n"
 #define BODY "sub $24,%rsp\nadd $24,%rsp\nret\n"
 #define GROW(name) "mov %rax,8(%rsp)\ncall go_morestack\nmov 8(%rsp),%rax\njmp " #name "\n"
 
@@ -58,55 +38,9 @@ FUNCTION(go_later, SITE(go_later) "call go_morestack\ncmp 0x10(%r14),%rsp\njbe 1
 FUNCTION(go_elsewhere, "cmp 0x10(%r14),%rsp\n" SITE(go_elsewhere) "jbe 1f\nret\n1: " GROW(go_small));
 /* clang-format on */
 
-struct own {
-	struct hp_module *module;
-	struct hp_text text;
-	struct hp_targets *targets;
-};
-
-static int setup(void **state)
-{
-	HP_AUTO_FD int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct own *own = calloc(1, sizeof(*own));
-	struct hp_err err = {0};
-
-	assert_non_null(own);
-	assert_true(fd >= 0);
-	assert_int_equal(hp_module_load(fd, "self", &own->module, &err), 0);
-	assert_int_equal(hp_text_read(fd, own->module, &own->text), 0);
-	assert_int_equal(hp_targets_build(own->module, &own->text, &own->targets), 0);
-	*state = own;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct own *own = *state;
-
-	hp_targets_free(own->targets);
-	hp_text_deinit(&own->text);
-	hp_module_free(own->module);
-	free(own);
-	hp_sandbox_stop();
-	return 0;
-}
-
-static struct hp_sym symbol(const struct own *own, const char *name)
-{
-	for (size_t i = 0; i < hp_module_nsyms(own->module); i++) {
-		struct hp_sym sym;
-
-		hp_module_sym(own->module, i, &sym);
-		if (strcmp(sym.name, name) == 0)
-			return sym;
-	}
-	fail_msg("no symbol %s", name);
-	return (struct hp_sym){0};
-}
-
 static struct hp_gosite choose(const struct own *own, const char *name, size_t cut)
 {
-	struct hp_sym sym = symbol(own, name);
+	struct hp_sym sym = own_symbol(own, name);
 	size_t left;
 	const uint8_t *code = hp_text_at(&own->text, sym.addr, &left);
 
@@ -166,7 +100,7 @@ static void test_cut(void **state)
 	struct hp_gosite gosite = choose(*state, "go_small", 2);
 
 	assert_false(gosite.checks);
-	gosite = choose(*state, "go_small", symbol(*state, "go_small").size);
+	gosite = choose(*state, "go_small", own_symbol(*state, "go_small").size);
 	assert_false(gosite.checks);
 	assert_int_equal(gosite.site.class, HP_SITE_REFUSED); /* no code at all */
 }
@@ -179,5 +113,5 @@ int main(void)
 		cmocka_unit_test(test_cut),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, own_setup, own_teardown);
 }

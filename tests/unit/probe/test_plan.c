@@ -12,37 +12,19 @@
 #include <cmocka.h>
 
 #include "base/err.h"
-#include "probe/registry.h"
-#include "target/modcache.h"
-#include "unit/probe/child.h"
+#include "unit/probe/planned.h"
 
 #define CALLS HP_BUILD_DIR "/fixtures/calls"
 #define CXX   HP_BUILD_DIR "/fixtures/cxx"
 #define GO    HP_BUILD_DIR "/fixtures/gocount"
 
-struct fixture {
-	struct child child;
-	struct hp_target *target;
-	struct hp_modcache *modules;
-	struct hp_registry *registry;
-	struct hp_select *functions, *exclude, *exact;
-	struct hp_err err;
-};
-
 static int setup_with(void **state, const char *path)
 {
-	struct fixture *fixture = calloc(1, sizeof(*fixture));
+	struct planned *fixture = calloc(1, sizeof(*fixture));
 
 	assert_non_null(fixture);
 	*state = fixture;
-	if (geteuid() != 0 || !child_start(&fixture->child, path))
-		return 0; /* the tests say why they skip */
-	assert_int_equal(hp_target_open(fixture->child.pid, &fixture->target, &fixture->err), 0);
-	assert_int_equal(hp_modcache_new(&fixture->modules), 0);
-	assert_int_equal(hp_registry_new(&fixture->registry), 0);
-	assert_int_equal(hp_select_new(&fixture->functions), 0);
-	assert_int_equal(hp_select_new(&fixture->exclude), 0);
-	assert_int_equal(hp_select_new(&fixture->exact), 0);
+	planned_start(fixture, path);
 	return 0;
 }
 
@@ -63,25 +45,11 @@ static int setup_go(void **state)
 
 static int teardown(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 
-	hp_select_free(fixture->exact);
-	hp_select_free(fixture->exclude);
-	hp_select_free(fixture->functions);
-	hp_registry_free(fixture->registry);
-	hp_modcache_free(fixture->modules);
-	hp_target_free(fixture->target);
-	child_stop(&fixture->child);
+	planned_stop(fixture);
 	free(fixture);
 	return 0;
-}
-
-static void need_target(const struct fixture *fixture)
-{
-	if (fixture->target)
-		return;
-	print_message("needs root and the fixtures\n");
-	skip();
 }
 
 static void add(struct hp_select *select, const char *pattern)
@@ -91,7 +59,7 @@ static void add(struct hp_select *select, const char *pattern)
 	assert_int_equal(hp_select_add(select, pattern, &err), 0);
 }
 
-static int build(struct fixture *fixture, struct hp_plan **ret_plan)
+static int build(struct planned *fixture, struct hp_plan **ret_plan)
 {
 	const struct hp_plan_input input = {
 		.target = fixture->target,
@@ -106,7 +74,7 @@ static int build(struct fixture *fixture, struct hp_plan **ret_plan)
 }
 
 /* The only function of that displayed name; NULL: it is not in the plan. */
-static const struct hp_plan_function *find(const struct fixture *fixture,
+static const struct hp_plan_function *find(const struct planned *fixture,
 					   const struct hp_plan *plan, const char *name)
 {
 	const struct hp_plan_function *found = NULL;
@@ -142,14 +110,14 @@ static uint64_t address_of(const char *path, const char *name)
 
 static void test_addresses(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	static const char *const names[] = {"work_a", "work_b", "work_outer", "work_inner"};
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	HP_AUTO_FILE FILE *file = fopen(CALLS, "re");
 	HP_AUTO_FILE FILE *memory = NULL;
 	char path[64];
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "work_*");
 	assert_int_equal(build(fixture, &plan), 0);
 	assert_int_equal(plan->functions.len, HP_ARRAY_SIZE(names));
@@ -180,12 +148,12 @@ static void test_addresses(void **state)
 
 static void test_all_functions_of_the_executable(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	const struct hp_plan_function *start;
 	unsigned skipped = 0;
 
-	need_target(fixture);
+	planned_need(fixture);
 	assert_int_equal(build(fixture, &plan), 0);
 	assert_non_null(find(fixture, plan, "main"));
 	assert_non_null(find(fixture, plan, "run"));
@@ -203,10 +171,10 @@ static void test_all_functions_of_the_executable(void **state)
 
 static void test_exclude_and_exact(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "work_*");
 	add(fixture->exclude, "*_inner");
 	add(fixture->exact, "work_b");
@@ -221,10 +189,10 @@ static void test_exclude_and_exact(void **state)
 
 static void test_unmatched_pattern(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	struct hp_plan *plan = NULL;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "work_a");
 	add(fixture->functions, "wrok_outer");
 	assert_int_equal(build(fixture, &plan), -ENOENT);
@@ -236,10 +204,10 @@ static void test_unmatched_pattern(void **state)
 /* A pattern that always comes second has matched all the same. */
 static void test_overlapping_patterns(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "work_*");
 	add(fixture->functions, "work_a");
 	add(fixture->exact, "/^work_b$/");
@@ -250,10 +218,10 @@ static void test_overlapping_patterns(void **state)
 
 static void test_unmatched_exact(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	struct hp_plan *plan = NULL;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->exact, "no_such_thing*");
 	assert_int_equal(build(fixture, &plan), -ENOENT);
 	assert_null(plan);
@@ -262,11 +230,11 @@ static void test_unmatched_exact(void **state)
 
 static void test_library_function(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	const struct hp_plan_function *function;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "libc.so:malloc");
 	add(fixture->functions, "libc.so:/^_?setjmp$/");
 	assert_int_equal(build(fixture, &plan), 0);
@@ -286,12 +254,12 @@ static void test_library_function(void **state)
 /* Exceptions pass through C++ functions: a return probe would end the program (trap:U7). */
 static void test_modes_of_cxx(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	const struct hp_plan_function *function;
 	unsigned exits = 0;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "shop::*");
 	assert_int_equal(build(fixture, &plan), 0);
 	hp_vec_each(each, &plan->functions) {
@@ -320,11 +288,11 @@ static void test_modes_of_cxx(void **state)
 /* trap:U4: by goroutine, at the stack check; the runtime only by name, and then without times. */
 static void test_modes_of_go(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	const struct hp_plan_function *function;
 
-	need_target(fixture);
+	planned_need(fixture);
 	assert_int_equal(build(fixture, &plan), 0);
 	assert_true(plan->preflight.flags & HP_PRE_GO);
 	hp_vec_each(each, &plan->functions)
@@ -346,11 +314,11 @@ static void test_modes_of_go(void **state)
 
 static void test_named_runtime(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	const struct hp_plan_function *function;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->functions, "runtime.gopark");
 	add(fixture->functions, "runtime.systemstack*");
 	assert_int_equal(build(fixture, &plan), 0);
@@ -366,7 +334,7 @@ static void test_named_runtime(void **state)
 
 static void test_print(void **state)
 {
-	struct fixture *fixture = *state;
+	struct planned *fixture = *state;
 	HP_AUTO(hp_plan) struct hp_plan *plan = NULL;
 	HP_AUTO_FREE char *text = NULL;
 	char line[128];
@@ -374,7 +342,7 @@ static void test_print(void **state)
 	size_t size;
 	FILE *out;
 
-	need_target(fixture);
+	planned_need(fixture);
 	add(fixture->exact, "work_a");
 	add(fixture->functions, "_start");
 	assert_int_equal(build(fixture, &plan), 0);

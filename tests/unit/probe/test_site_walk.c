@@ -2,32 +2,11 @@
  * Where the walk from the entry stops, a function per rule: this program's own code is the module. What is expected
  * stands beside each function: the label ..._site, at the instruction that should get the probe.
  */
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "base/cleanup.h"
-#include "base/err.h"
-#include "elf/module.h"
-#include "elf/sandbox.h"
 #include "probe/site.h"
-#include "probe/targets.h"
-#include "probe/text.h"
+
+#include "own.h"
 
 /* clang-format off */
-#define FUNCTION(name, ...)                                                        \
-	extern const uint32_t name##_delta; /* C must not load the address of the label itself */ \
-	asm(".pushsection .text\n.globl " #name "\n.type " #name ",@function\n"    \
-	    #name ":\n" __VA_ARGS__ "\n.size " #name ",.-" #name "\n.popsection\n"    \
-	    ".pushsection .rodata\n.balign 4\n" #name "_delta: .long " #name "_site-" #name "\n.popsection")
-
-#define SITE(name) #name "_site:\n"
-
 FUNCTION(walk_push, SITE(walk_push) "push %rbp\npop %rbp\nret");
 FUNCTION(walk_endbr, "endbr64\n" SITE(walk_endbr) "push %rbp\npop %rbp\nret");
 FUNCTION(walk_mov, "mov %rdi,%rax\nlea 8(%rsp),%rcx\n" SITE(walk_mov) "push %rbx\npop %rbx\nret");
@@ -97,56 +76,10 @@ asm(".pushsection .rodata\n.balign 4\nwalk_table: .long walk_switch_end-walk_tab
 FUNCTION(walk_vague, SITE(walk_vague) "mov $1,%eax\nnop\nlea 1f(%rip),%rdx\nadd %rdi,%rdx\njmp *%rdx\n1: ret");
 /* clang-format on */
 
-struct own {
-	struct hp_module *module;
-	struct hp_text text;
-	struct hp_targets *targets;
-};
-
-static int setup(void **state)
-{
-	HP_AUTO_FD int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	struct own *own = calloc(1, sizeof(*own));
-	struct hp_err err = {0};
-
-	assert_non_null(own);
-	assert_true(fd >= 0);
-	assert_int_equal(hp_module_load(fd, "self", &own->module, &err), 0);
-	assert_int_equal(hp_text_read(fd, own->module, &own->text), 0);
-	assert_int_equal(hp_targets_build(own->module, &own->text, &own->targets), 0);
-	*state = own;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct own *own = *state;
-
-	hp_targets_free(own->targets);
-	hp_text_deinit(&own->text);
-	hp_module_free(own->module);
-	free(own);
-	hp_sandbox_stop();
-	return 0;
-}
-
-static struct hp_sym symbol(const struct own *own, const char *name)
-{
-	for (size_t i = 0; i < hp_module_nsyms(own->module); i++) {
-		struct hp_sym sym;
-
-		hp_module_sym(own->module, i, &sym);
-		if (strcmp(sym.name, name) == 0)
-			return sym;
-	}
-	fail_msg("no symbol %s", name);
-	return (struct hp_sym){0};
-}
-
 static void check(const struct own *own, const char *name, uint32_t delta, enum hp_site_class class,
 		  bool intact)
 {
-	struct hp_sym sym = symbol(own, name);
+	struct hp_sym sym = own_symbol(own, name);
 	size_t left;
 	const uint8_t *code = hp_text_at(&own->text, sym.addr, &left);
 	struct hp_site site;
@@ -242,5 +175,5 @@ int main(void)
 		cmocka_unit_test(test_targets), cmocka_unit_test(test_intact),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, own_setup, own_teardown);
 }

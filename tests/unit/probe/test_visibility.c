@@ -13,25 +13,18 @@
 #include "elf/facts.h"
 #include "probe/evidence.h"
 #include "probe/plan.h"
-#include "probe/registry.h"
-#include "target/modcache.h"
-#include "target/target.h"
-#include "unit/probe/child.h"
+#include "unit/probe/planned.h"
 
 #define INLINES HP_BUILD_DIR "/fixtures/inlines"
 
 struct fixture {
-	struct child child;
-	struct hp_target *target;
-	struct hp_modcache *modules;
-	struct hp_registry *registry;
-	struct hp_select *functions, *exclude, *exact, *pattern;
+	struct planned planned;
+	struct hp_select *pattern;
 	struct hp_plan *plan;
 	struct hp_evidence *evidence;
 	struct hp_visibility *visibility;
 	struct hp_visibility_input input;
 	uint64_t *hits;
-	struct hp_err err;
 };
 
 static int setup(void **state)
@@ -40,14 +33,7 @@ static int setup(void **state)
 
 	assert_non_null(fixture);
 	*state = fixture;
-	if (geteuid() != 0 || !child_start(&fixture->child, INLINES))
-		return 0; /* the tests say why they skip */
-	assert_int_equal(hp_target_open(fixture->child.pid, &fixture->target, &fixture->err), 0);
-	assert_int_equal(hp_modcache_new(&fixture->modules), 0);
-	assert_int_equal(hp_registry_new(&fixture->registry), 0);
-	assert_int_equal(hp_select_new(&fixture->functions), 0);
-	assert_int_equal(hp_select_new(&fixture->exclude), 0);
-	assert_int_equal(hp_select_new(&fixture->exact), 0);
+	planned_start(&fixture->planned, INLINES);
 	assert_int_equal(hp_select_new(&fixture->pattern), 0);
 	return 0;
 }
@@ -61,23 +47,9 @@ static int teardown(void **state)
 	hp_plan_free(fixture->plan);
 	free(fixture->hits);
 	hp_select_free(fixture->pattern);
-	hp_select_free(fixture->exact);
-	hp_select_free(fixture->exclude);
-	hp_select_free(fixture->functions);
-	hp_registry_free(fixture->registry);
-	hp_modcache_free(fixture->modules);
-	hp_target_free(fixture->target);
-	child_stop(&fixture->child);
+	planned_stop(&fixture->planned);
 	free(fixture);
 	return 0;
-}
-
-static void need_target(const struct fixture *fixture)
-{
-	if (fixture->target)
-		return;
-	print_message("needs root and the fixtures\n");
-	skip();
 }
 
 static void add(struct hp_select *select, const char *pattern)
@@ -89,19 +61,19 @@ static void add(struct hp_select *select, const char *pattern)
 static void prepare(struct fixture *fixture, bool details)
 {
 	const struct hp_plan_input input = {
-		.target = fixture->target,
-		.modules = fixture->modules,
-		.registry = fixture->registry,
-		.functions = fixture->functions,
-		.exclude = fixture->exclude,
-		.exact = fixture->exact,
+		.target = fixture->planned.target,
+		.modules = fixture->planned.modules,
+		.registry = fixture->planned.registry,
+		.functions = fixture->planned.functions,
+		.exclude = fixture->planned.exclude,
+		.exact = fixture->planned.exact,
 	};
-	const struct hp_select *wants[] = {fixture->functions, NULL};
+	const struct hp_select *wants[] = {fixture->planned.functions, NULL};
 
-	assert_int_equal(hp_plan_build(&input, &fixture->plan, &fixture->err), 0);
-	assert_int_equal(
-		hp_evidence_new(fixture->target, fixture->modules, wants, 2, &fixture->evidence),
-		0);
+	assert_int_equal(hp_plan_build(&input, &fixture->plan, &fixture->planned.err), 0);
+	assert_int_equal(hp_evidence_new(fixture->planned.target, fixture->planned.modules, wants,
+					 2, &fixture->evidence),
+			 0);
 	if (details)
 		hp_evidence_read(fixture->evidence);
 	assert_int_equal(hp_evidence_complete(fixture->evidence), details);
@@ -110,9 +82,9 @@ static void prepare(struct fixture *fixture, bool details)
 	fixture->input = (struct hp_visibility_input){
 		.evidence = fixture->evidence,
 		.plan = fixture->plan,
-		.functions = fixture->functions,
-		.exclude = fixture->exclude,
-		.exact = fixture->exact,
+		.functions = fixture->planned.functions,
+		.exclude = fixture->planned.exclude,
+		.exact = fixture->planned.exact,
 		.hits = fixture->hits,
 		.nentities = fixture->plan->max_entity + 1,
 		.pattern = fixture->pattern,
@@ -151,7 +123,7 @@ static uint32_t entity_of(struct fixture *fixture, const char *name)
 {
 	uint32_t id;
 
-	assert_int_equal(hp_registry_add(fixture->registry, NULL, name, &id), 0);
+	assert_int_equal(hp_registry_add(fixture->planned.registry, NULL, name, &id), 0);
 	assert_in_range(id, 1, fixture->plan->max_entity);
 	return id;
 }
@@ -161,8 +133,8 @@ static void test_run(void **state)
 	struct fixture *fixture = *state;
 	struct hp_visibility_drop drop = {.reason = "too often"};
 
-	need_target(fixture);
-	add(fixture->exclude, "thr*");
+	planned_need(&fixture->planned);
+	add(fixture->planned.exclude, "thr*");
 	prepare(fixture, true);
 	fixture->hits[entity_of(fixture, "one")] = 5;
 	drop.entity = entity_of(fixture, "two");
@@ -193,8 +165,8 @@ static void test_patterns(void **state)
 {
 	struct fixture *fixture = *state;
 
-	need_target(fixture);
-	add(fixture->functions, "one");
+	planned_need(&fixture->planned);
+	add(fixture->planned.functions, "one");
 	add(fixture->pattern, "*o");
 	prepare(fixture, true);
 	build(fixture);
@@ -230,7 +202,7 @@ static void test_early(void **state)
 {
 	struct fixture *fixture = *state;
 
-	need_target(fixture);
+	planned_need(&fixture->planned);
 	prepare(fixture, false);
 	build(fixture);
 	assert_null(row_of(fixture, "always"));
