@@ -2,6 +2,9 @@
 /* CPU samples of the target's threads. The design block is in userspace/domains/cpu/cpu.c. */
 #include "lib/maps.bpf.h"
 
+#define HP_WALK_MEMO /* one program, on timer interrupts, which do not nest */
+#include "lib/unwind.bpf.h"
+
 #include "hotpathd/abi/cpu.h"
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
@@ -14,9 +17,37 @@ struct {
 	__type(value, struct hp_sample_event);
 } hp_scratch SEC(".maps");
 
-static __always_inline __u32 frames(long bytes, __u32 max)
+static __always_inline bool in_kernel(const struct bpf_perf_event_data *ctx)
 {
-	return bytes <= 0 ? 0 : bytes / 8 > max ? max : bytes / 8;
+	return (ctx->regs.cs & 3) == 0;
+}
+
+/* trap:S6: a sample taken in the kernel has the user's registers elsewhere. */
+static __always_inline __u32 user_stack(struct bpf_perf_event_data *ctx, __u64 *ips, __u8 *ret_end)
+{
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+	struct hp_walk_scratch *scratch;
+
+	if (in_kernel(ctx))
+		return hp_walk_task(tgid, ips, HP_MAX_USER_STACK, ret_end);
+	scratch = hp_walk_scratch_of_cpu();
+	if (!scratch)
+		return 0;
+	HP_WALK_COPY_REGISTERS(scratch, &ctx->regs);
+	return hp_walk_user(scratch, tgid, ips, HP_MAX_USER_STACK, ret_end);
+}
+
+static __always_inline void count_end(__u32 nuser, __u8 end)
+{
+	if (end & HP_STACK_GUESSED)
+		hp_count(HP_STAT_STACK_GUESSED);
+	end &= ~HP_STACK_GUESSED;
+	if (!nuser)
+		hp_count(HP_STAT_STACK_FAILED);
+	else if (end == HP_STACK_DEPTH)
+		hp_count(HP_STAT_STACK_CUT);
+	else if (end >= HP_STACK_NO_TABLE && end <= HP_STACK_NO_PROGRESS)
+		hp_count(HP_STAT_STACK_NO_TABLE + end - HP_STACK_NO_TABLE);
 }
 
 SEC("perf_event")
@@ -25,7 +56,6 @@ int hp_cpu_sample(struct bpf_perf_event_data *ctx)
 	struct hp_sample_event *event;
 	__u32 key = 0, nkernel, nuser;
 	void *ring;
-	long got;
 
 	if (!hp_is_followed(bpf_get_current_pid_tgid() >> 32))
 		return 0;
@@ -34,14 +64,10 @@ int hp_cpu_sample(struct bpf_perf_event_data *ctx)
 	if (!ring || !event)
 		return 0;
 
-	got = bpf_get_stack(ctx, event->ips, HP_MAX_KERNEL_STACK * 8, 0);
-	nkernel = frames(got, HP_MAX_KERNEL_STACK);
-	got = bpf_get_stack(ctx, event->ips + nkernel, HP_MAX_USER_STACK * 8, BPF_F_USER_STACK);
-	nuser = frames(got, HP_MAX_USER_STACK);
-	if (!nuser)
-		hp_count(HP_STAT_STACK_FAILED);
-	if (nuser == HP_MAX_USER_STACK)
-		hp_count(HP_STAT_STACK_CUT);
+	/* Of a sample in user space the helper has nothing to say, but does not say so for nothing. */
+	nkernel = in_kernel(ctx) ? hp_kernel_stack(ctx, event->ips, HP_MAX_KERNEL_STACK) : 0;
+	nuser = user_stack(ctx, event->ips + nkernel, &event->end);
+	count_end(nuser, event->end);
 
 	event->hdr.domain = HP_DOMAIN_cpu;
 	event->hdr.kind = HP_EVENT_SAMPLE;

@@ -9,9 +9,11 @@
 #include <bpf/bpf_tracing.h>
 
 #include "hotpathd/abi/functions.h"
+#include "lib/credits.bpf.h"
 #include "lib/flight.bpf.h"
 #include "lib/goroutine.bpf.h"
 #include "lib/shadow.bpf.h"
+#include "lib/shadows.bpf.h"
 #include "lib/slow.bpf.h"
 #include "lib/stack.bpf.h"
 #include "lib/totals.bpf.h"
@@ -20,14 +22,6 @@
 #include <lib/session.bpf.h>
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
-
-/* Task storage beat a hash map keyed by thread (1.06 against 1.15-1.25 us a call) and dies with it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct hp_shadow);
-} hp_shadows SEC(".maps");
 
 /*
  * trap:U20: while return probes fire in a thread, the kernel (6.13 and later) keeps pushing back the timer that
@@ -73,11 +67,15 @@ static __always_inline __u64 enter(struct task_struct *task, __u64 sp, __u32 ent
 			dropped += hp_shadow_resync(shadow, sp, false);
 		hp_count_many(HP_STAT_SHADOW_SUPERSEDED, dropped);
 		frame = hp_shadow_push(shadow, sp, entity);
-		if (!frame)
+		if (!frame) {
 			hp_count(HP_STAT_SHADOW_FULL);
+			hp_credit_shade(shadow, sp);
+		}
 	} else {
 		hp_count(HP_STAT_SHADOW_MISSING);
 	}
+	if (hp_config.allocs && frame)
+		hp_credit_begin(frame);
 	now = bpf_ktime_get_ns();
 	if (frame)
 		frame->entry_ns = now;
@@ -140,7 +138,8 @@ struct hp_ending {
 	struct hp_cell *cell;
 	__u64 now, entry_ns, duration;
 	__u32 parent;
-	bool slow; /* its stack is wanted */
+	bool slow;                    /* its stack is wanted */
+	const struct hp_frame *frame; /* it had, still to be read; NULL = none */
 };
 
 /*
@@ -184,8 +183,10 @@ static __always_inline bool conclude(struct hp_shadow *shadow, __u64 now, __u64 
 		parent = hp_shadow_entity(shadow);
 	}
 	add_up(cell, duration, self, shift);
+	if (hp_config.allocs && shadow)
+		hp_credit_settle(shadow, frame, entity, shift);
 	slow = control->slow && HP_SLOW_UNIT(duration) >= control->slow;
-	*ending = (struct hp_ending){cell, now, entry_ns, duration, parent, slow};
+	*ending = (struct hp_ending){cell, now, entry_ns, duration, parent, slow, frame};
 	return true;
 }
 
@@ -199,7 +200,11 @@ static __always_inline void leave(struct task_struct *task, __u64 sp, __u32 enti
 
 	if (!conclude(shadow, now, sp, entity, entry_ns, shift, &ending))
 		return;
-	emit(task, ending.cell, entity, now, ending.duration, ending.parent);
+	if (hp_config.allocs && ending.frame)
+		hp_credit_emit(task, ending.cell, ending.frame, entity, now, ending.duration,
+			       ending.parent);
+	else
+		emit(task, ending.cell, entity, now, ending.duration, ending.parent);
 	if (ending.slow)
 		hp_slow_take(now, ending.duration, sp, entity);
 }
@@ -233,13 +238,19 @@ static __always_inline const struct hp_control *hit(const struct task_struct *ta
 	return control;
 }
 
-/* This call is counted but not timed: the calls around it should not pay for its probe. */
-static __always_inline void pass_over(struct task_struct *task, const struct hp_control *control)
+/*
+ * This call is counted but not timed: the calls around it should not pay for its probe, nor get its requests. @sp 0: on a
+ * signal stack.
+ */
+static __always_inline void pass_over(struct task_struct *task, const struct hp_control *control,
+				      __u64 sp)
 {
 	struct hp_shadow *shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
 
 	if (shadow)
 		hp_shadow_charge(shadow, control->skip_ns);
+	if (hp_config.allocs && sp)
+		hp_credit_shade_task(task, sp);
 }
 
 /* At random, so that a rhythm of the program cannot meet ours. */
@@ -268,8 +279,10 @@ static __always_inline bool is_to_be_timed(struct task_struct *task, __u64 sp, _
 		if (!deep && !interrupts_from_above(task, sp))
 			return true;
 		hp_count(deep ? HP_STAT_RETURN_TOO_DEEP : HP_STAT_SIGNAL_STACK);
+		if (!deep)
+			sp = 0;
 	}
-	pass_over(task, control);
+	pass_over(task, control, sp);
 	return false;
 }
 
@@ -316,6 +329,8 @@ static __always_inline bool begins(struct task_struct *task, __u64 sp, __u64 coo
 		return false;
 	if (returns && too_deep(task)) {
 		hp_count(HP_STAT_RETURN_TOO_DEEP);
+		if (hp_config.allocs)
+			hp_credit_shade_task(task, sp);
 		return false;
 	}
 	if (interrupts_from_above(task, sp)) {
@@ -402,8 +417,13 @@ __u32 hp_execs;
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(hp_function_exec, struct task_struct *task)
 {
+	struct hp_shadow *shadow;
+
 	if ((__u32)task->tgid != hp_config.tgid)
 		return 0;
+	shadow = bpf_task_storage_get(&hp_shadows, task, 0, 0);
+	if (shadow) /* the calls of a program that is gone */
+		shadow->depth = 0;
 	__sync_fetch_and_add(&hp_execs, 1);
 	__sync_lock_test_and_set(&hp_alive_until_ns, 0);
 	return 0;

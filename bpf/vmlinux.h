@@ -69,6 +69,8 @@ struct sched_info {
 
 struct return_instance {
 	unsigned long stack;
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
 };
 
 struct uprobe_task {
@@ -85,11 +87,21 @@ struct uprobes_state {
 };
 
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
 };
 
 struct file {
 	struct inode *f_inode;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct mm_struct {
@@ -122,6 +134,10 @@ struct task_struct {
 	unsigned long sas_ss_sp;
 	unsigned long sas_ss_size;
 	struct mm_struct *mm;
+	void *stack;
+	unsigned int in_iowait : 1;
+	unsigned int on_cpu; /* int; one byte since 7.3, and only of unsigned members may the size change */
+	struct files_struct *files;
 	struct signal_struct *signal;
 	struct task_struct *real_parent;
 };

@@ -17,15 +17,21 @@
 #include "probe/kfunc.h"
 
 /* Types of the skeletons' members. */
+#include "hotpathd/abi/alloc.h"
 #include "hotpathd/abi/config.h"
 #include "hotpathd/abi/family.h"
 #include "hotpathd/abi/functions.h"
+#include "hotpathd/abi/offcpu.h"
+#include "hotpathd/abi/timeline.h"
 
+#include "alloc.skel.h"
 #include "core.skel.h"
 #include "cpu.skel.h"
 #include "family.skel.h"
 #include "functions.skel.h"
+#include "offcpu.skel.h"
 #include "threads.skel.h"
+#include "timeline.skel.h"
 
 #define MAX_PROGRAMS 16
 #define LOG_STATS    4 /* BPF_LOG_STATS */
@@ -36,7 +42,7 @@ static const struct {
 	unsigned cap; /* instructions the verifier may process; about twice what it needs on 6.18 */
 	unsigned attach_type;
 } caps[] = {
-	{"hp_cpu_sample", 2000, 0},
+	{"hp_cpu_sample", 20000, 0},
 	{"hp_thread_list", 1000, 0},
 	{"hp_thread_gone", 1000, 0},
 	{"hp_family_fork", 200, 0},
@@ -53,6 +59,22 @@ static const struct {
 	{"hp_function_go_exit", 12000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_function_exec", 100, 0},
 	{"hp_function_flight", 7000, 0},
+	{"hp_offcpu_switch", 44000, 0},
+	{"hp_offcpu_waking", 16000, 0},
+	{"hp_offcpu_fork", 1000, 0},
+	{"hp_offcpu_list", 12000, 0},
+	{"hp_alloc_session", 20000, HP_ATTACH_UPROBE_SESSION},
+	{"hp_alloc_paired", 1500, HP_ATTACH_UPROBE_MULTI},
+	{"hp_alloc_return", 20000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_alloc_entry", 1500, HP_ATTACH_UPROBE_MULTI},
+	{"hp_alloc_exit", 20000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_alloc_release", 20000, HP_ATTACH_UPROBE_MULTI},
+	{"hp_alloc_exec", 1000, 0},
+	{"hp_alloc_list", 1000, 0},
+	{"hp_timeline_switch", 6000, 0},
+	{"hp_timeline_waking", 500, 0},
+	{"hp_timeline_fork", 500, 0},
+	{"hp_timeline_list", 6000, 0},
 	{"hp_values_session", 24000, HP_ATTACH_UPROBE_SESSION},
 	{"hp_values_entry", 24000, HP_ATTACH_UPROBE_MULTI},
 	{"hp_values_paired", 24000, HP_ATTACH_UPROBE_MULTI},
@@ -110,7 +132,8 @@ static void set_kfuncs(struct bpf_object *object)
 		{HP_MARKER_SESSION_IS_RETURN, "bpf_session_is_return"},
 		{HP_MARKER_SESSION_COOKIE, "bpf_session_cookie"},
 	};
-	static const char *const names[] = {"hp_function_session", "hp_values_session"};
+	static const char *const names[] = {"hp_function_session", "hp_values_session",
+					    "hp_alloc_session"};
 
 	for (size_t i = 0; i < HP_ARRAY_SIZE(names); i++) {
 		struct bpf_program *program = bpf_object__find_program_by_name(object, names[i]);
@@ -176,5 +199,8 @@ int main(void)
 	VERIFY(cpu);
 	VERIFY(threads);
 	VERIFY(functions);
+	VERIFY(offcpu);
+	VERIFY(timeline);
+	VERIFY(alloc);
 	return failures != 0;
 }

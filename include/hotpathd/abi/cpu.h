@@ -1,6 +1,7 @@
 #pragma once
 
 #include "hotpathd/abi/event.h"
+#include "hotpathd/abi/unwind.h"
 
 #define HP_MAX_USER_STACK   127
 #define HP_MAX_KERNEL_STACK 32
@@ -13,8 +14,10 @@ enum { HP_EVENT_SAMPLE = 1 };
  */
 struct hp_sample_event {
 	struct hp_event hdr;
-	__u16 nkernel;
-	__u16 nuser;
+	__u8 nkernel;
+	__u8 nuser;
+	__u8 end; /* of the user stack: enum hp_stack_end | HP_STACK_GUESSED */
+	__u8 pad;
 	__u32 tgid; /* process, in the initial pid namespace */
 	__u64 ips[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
 };

@@ -18,12 +18,16 @@ struct hp_frame {
 	__u64 child_ns; /* time inside probed callees that have returned */
 	__u32 entity;
 	__u32 probe_ns; /* what probes inside the call have cost so far, calibrated; saturates */
+	/* The rest with the domain alloc only, else never touched (bpf/lib/credit.bpf.h). */
+	__u64 alloc_bytes;
+	__u32 allocs; /* requests | HP_CREDIT_UNKNOWN */
+	__u32 alloc_shade; /* how far below `sp` a call began that has no frame and may still run; 0 = none */
 };
-HP_ABI_SIZE(struct hp_frame, 32);
+HP_ABI_SIZE(struct hp_frame, 48);
 
 struct hp_shadow {
 	__u32 depth;
 	__u32 unused;
 	struct hp_frame frames[HP_SHADOW_DEPTH];
 };
-HP_ABI_SIZE(struct hp_shadow, 8 + 32 * HP_SHADOW_DEPTH);
+HP_ABI_SIZE(struct hp_shadow, 8 + 48 * HP_SHADOW_DEPTH);

@@ -1,6 +1,6 @@
 /*
- * Stands in for bpf/vmlinux.h: the kernel types that bpf/functions.bpf.c reads, as the simulated
- * thread has them.
+ * Stands in for bpf/vmlinux.h: the kernel types that bpf/functions.bpf.c and lib/unwind.bpf.h read, as the
+ * simulated thread has them.
  */
 #pragma once
 
@@ -24,6 +24,8 @@ struct mm_struct {
 
 struct return_instance {
 	unsigned long stack;
+	unsigned long orig_ret_vaddr;
+	struct return_instance *next;
 };
 
 struct uprobe_task {
@@ -43,6 +45,7 @@ struct task_struct {
 /* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */
 struct pt_regs {
 	unsigned long sp, di, si, dx, cx, r8, r9, ax, r14, flags;
+	unsigned long bx, bp, r10, r11, r12, r13, r15, ip;
 	__u64 cookie;
 };
 

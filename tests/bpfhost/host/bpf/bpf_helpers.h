@@ -21,6 +21,7 @@ __u64 bpf_get_current_pid_tgid(void);
 __u64 bpf_get_attach_cookie(const struct pt_regs *ctx);
 __u64 bpf_ktime_get_ns(void);
 long bpf_probe_read_user_str(void *dst, __u32 size, const void *src);
+long bpf_get_stack(void *ctx, void *buf, __u32 size, __u64 flags);
 long bpf_get_task_stack(struct task_struct *task, void *buf, __u32 size, __u64 flags);
 long bpf_ringbuf_output(void *ring, void *data, __u64 size, __u64 flags);
 long bpf_probe_read_user(void *dst, __u32 size, const void *src);
@@ -36,4 +37,5 @@ long bpf_probe_read_kernel(void *dst, __u32 size, const void *src);
 long bpf_task_pt_regs(struct task_struct *task);
 long bpf_copy_from_user_task(void *dst, __u32 size, const void *src, struct task_struct *task,
 			     __u64 flags);
+long bpf_loop(__u32 n, void *step, void *ctx, __u64 flags);
 long bpf_seq_write(struct seq_file *seq, const void *data, __u32 size);
