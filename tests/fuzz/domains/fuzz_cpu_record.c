@@ -8,6 +8,7 @@
 
 #include "domains/cpu/cpu_profile.h"
 #include "domains/cpu/cpu_raw.h"
+#include "domains/cpu/cpu_report.h"
 #include "records.h"
 
 #define MAX_RECORDS 64
@@ -19,12 +20,14 @@ struct kept {
 
 static bool is_sample(const struct hp_event *record, size_t size)
 {
-	uint16_t counts[2];
+	uint8_t counts
+		[3]; /* and why the stack ends, one of seven reasons, with the mark of guesses */
 
 	if (size < 24 || record->kind != 1)
 		return false;
 	memcpy(counts, (const char *)record + 16, sizeof(counts));
-	return counts[0] <= 32 && counts[1] <= 127 && size == 24 + 8u * (counts[0] + counts[1]);
+	return counts[0] <= 32 && counts[1] <= 127 && (counts[2] & 0x7f) < 7 &&
+	       size == 24 + 8u * (counts[0] + counts[1]);
 }
 
 static const char *name_of(void *arg, uint32_t entity)
@@ -35,25 +38,27 @@ static const char *name_of(void *arg, uint32_t entity)
 	return names[entity % 8];
 }
 
-static const char *thread_name(void *arg, uint32_t tid, char *buf, size_t size)
+static void add(struct hp_cpu_stacks *slot, const struct hp_sample_event *event)
 {
-	snprintf(buf, size, "thread_%u", tid);
-	return buf;
-}
-
-static void add(struct hp_cpu_slice *slice, const struct hp_sample_event *sample)
-{
-	struct hp_cpu_frame frames[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
-	uint32_t n = sample->nkernel + sample->nuser;
+	struct hp_code_frame frames[HP_MAX_KERNEL_STACK + HP_MAX_USER_STACK];
+	const struct hp_cpu_sample sample = {
+		.kind = HP_CPU_ON,
+		.tid = event->hdr.tid,
+		.ts_ns = event->hdr.ts_ns,
+		.samples = 1,
+		.weight_ns = 10,
+		.end = event->end,
+	};
+	uint32_t n = event->nkernel + event->nuser;
 
 	for (uint32_t i = 0; i < n; i++)
-		frames[i] = (struct hp_cpu_frame){.entity = sample->ips[i] % 8,
-						  .known = sample->ips[i] & 8};
-	if (hp_cpu_slice_add(slice, sample->hdr.ts_ns, sample->hdr.tid, frames, n) < 0)
+		frames[i] = (struct hp_code_frame){.entity = event->ips[i] % 8,
+						   .known = event->ips[i] & 8};
+	if (hp_cpu_stacks_add(slot, &sample, frames, n) < 0)
 		abort();
 }
 
-static void check_report(struct hp_cpu_slice *slice, size_t nsamples)
+static void check_report(struct hp_cpu_stacks *slice, size_t nsamples)
 {
 	for (int inclusive = 0; inclusive < 2; inclusive++) {
 		struct hp_cpu_report *report = NULL;
@@ -73,19 +78,22 @@ static void check_report(struct hp_cpu_slice *slice, size_t nsamples)
 	}
 }
 
-static void check_profile(struct hp_cpu_slice *slice)
+static void check_profile(struct hp_cpu_stacks *slot)
 {
-	const struct hp_cpu_profile_info info = {
+	const struct hp_cpu_window window = {
+		.slots = &slot,
+		.nslots = 1,
+		.kind = HP_CPU_ON,
+		.hz = 100,
 		.pid = 1,
 		.process = "p",
-		.interval_ms = 10,
 		.name = name_of,
-		.thread_name = thread_name,
+		.file = name_of,
 	};
 	char *text = NULL;
 	cJSON *profile;
 
-	if (hp_cpu_profile_text(&slice, 1, &info, &text) < 0)
+	if (hp_cpu_profile_text(&window, &text) < 0)
 		abort();
 	profile = cJSON_Parse(text);
 	assert(profile);
@@ -99,13 +107,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct records records = {.data = data, .left = size};
 	const struct hp_sample_event *sample;
-	struct hp_cpu_slice *slice = calloc(1, sizeof(*slice));
+	struct hp_cpu_stacks *slice = NULL;
 	struct hp_cpu_raw *raw = NULL;
 	struct kept kept[MAX_RECORDS];
 	struct hp_event *record;
 	size_t n = 0, i = 0, cursor = 0;
 
-	if (!slice || hp_cpu_raw_new(5, &raw) < 0)
+	if (hp_cpu_stacks_new(1, 9, &slice) < 0 || hp_cpu_raw_new(5, &raw) < 0)
 		abort();
 	while (n < MAX_RECORDS && next_record(&records, &record, &size)) {
 		int r = hp_cpu_raw_add(raw, record, size);
@@ -122,9 +130,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		add(slice, sample);
 	}
 	assert(i == n);
+	hp_cpu_stacks_seal(slice, 2);
 	check_report(slice, n);
 	check_profile(slice);
-	hp_cpu_slice_free(slice);
+	hp_cpu_stacks_free(slice);
 	hp_cpu_raw_free(raw);
 	return 0;
 }

@@ -31,7 +31,7 @@ static void check_body(const struct hp_threads_model *model, bool raw)
 	char *text = NULL;
 	cJSON *body;
 
-	if (hp_threads_snapshot_new(model, 1, 2, &snapshot) < 0 || hp_json_new(&json) < 0)
+	if (hp_threads_snapshot_new(model, 1, 2, NULL, &snapshot) < 0 || hp_json_new(&json) < 0)
 		abort();
 	assert(hp_threads_views[0].render(snapshot, &settings, raw, json) == 0);
 	assert(hp_json_print(json, &text) == 0);

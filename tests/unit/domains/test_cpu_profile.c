@@ -16,32 +16,9 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "cpu_slots.h"
+
 #define PID 100
-
-/* Entities are letters. */
-static const char *name_of(void *arg, uint32_t entity)
-{
-	static char names[256][2];
-
-	names[entity & 255][0] = (char)entity;
-	return names[entity & 255];
-}
-
-static const char *thread_name(void *arg, uint32_t tid, char *buf, size_t size)
-{
-	snprintf(buf, size, "worker \"%u\"", tid);
-	return buf;
-}
-
-static const struct hp_cpu_profile_info info = {
-	.pid = PID,
-	.process = "orderd",
-	.interval_ms = 10.5,
-	.start_wall_ms = 1700000000123,
-	.start_mono_ns = 5000000,
-	.name = name_of,
-	.thread_name = thread_name,
-};
 
 struct given {
 	uint32_t tid;
@@ -49,36 +26,52 @@ struct given {
 	const char *stack; /* innermost first */
 };
 
-static void add(struct hp_cpu_slice *slice, const struct given *sample)
+static void add(struct hp_cpu_stacks *slot, const struct given *given)
 {
-	struct hp_cpu_frame frames[16];
-	uint32_t n = (uint32_t)strlen(sample->stack);
+	const struct hp_cpu_sample sample = {
+		.kind = HP_CPU_ON,
+		.tid = given->tid,
+		.ts_ns = given->ts_ns,
+		.samples = 1,
+		.weight_ns = 10,
+	};
 
-	for (uint32_t i = 0; i < n; i++)
-		frames[i] = (struct hp_cpu_frame){.entity = (uint32_t)sample->stack[i]};
-	assert_int_equal(hp_cpu_slice_add(slice, sample->ts_ns, sample->tid, frames, n), 0);
+	slot_add_as(slot, &sample, given->stack);
+	snprintf(slot->threads.data[slot->threads.len - 1].name, sizeof(slot->threads.data->name),
+		 "worker \"%u\"", slot->threads.data[slot->threads.len - 1].tid);
 }
 
-/* The profile of @samples, two in each slice. */
-static cJSON *profile_of(const struct given *samples, size_t n)
+static cJSON *parse(const struct hp_cpu_window *window)
 {
-	struct hp_cpu_slice *slices[16] = {NULL};
 	HP_AUTO_FREE char *text = NULL;
-	size_t nslices = (n + 1) / 2;
 	cJSON *profile;
 
-	assert_true(nslices <= HP_ARRAY_SIZE(slices));
-	for (size_t i = 0; i < n; i++) {
-		if (!slices[i / 2])
-			slices[i / 2] = calloc(1, sizeof(*slices[0]));
-		assert_non_null(slices[i / 2]);
-		add(slices[i / 2], &samples[i]);
-	}
-	assert_int_equal(hp_cpu_profile_text(slices, nslices, &info, &text), 0);
-	for (size_t i = 0; i < nslices; i++)
-		hp_cpu_slice_free(slices[i]);
+	assert_int_equal(hp_cpu_profile_text(window, &text), 0);
 	profile = cJSON_Parse(text);
 	assert_true(cJSON_IsObject(profile));
+	return profile;
+}
+
+/* The profile of @samples, two in each slot. */
+static cJSON *profile_of(const struct given *samples, size_t n)
+{
+	struct hp_cpu_stacks *slots[16] = {NULL};
+	struct hp_cpu_window window;
+	size_t nslots = (n + 1) / 2;
+	cJSON *profile;
+
+	assert_true(nslots <= HP_ARRAY_SIZE(slots));
+	for (size_t i = 0; i < n; i++) {
+		if (!slots[i / 2])
+			slots[i / 2] = slot_new(0);
+		add(slots[i / 2], &samples[i]);
+	}
+	window = window_of(slots, nslots);
+	window.start_ns = 5000000;
+	window.hz = 80;
+	profile = parse(&window);
+	for (size_t i = 0; i < nslots; i++)
+		hp_cpu_stacks_free(slots[i]);
 	return profile;
 }
 
@@ -233,12 +226,12 @@ static void test_samples_by_time(void **state)
 
 static void test_meta_and_threads(void **state)
 {
-	static const struct given samples[] = {{PID, 1, "a"}, {101, 2, "b"}};
+	static const struct given samples[] = {{PID, 1000, "a"}, {101, 2000, "b"}};
 	cJSON *profile = profile_of(samples, 2);
 	const cJSON *meta = get(profile, "meta"), *thread = thread_of(profile, 101);
 
 	assert_int_equal(get(meta, "preprocessedProfileVersion")->valueint, 47);
-	assert_true(get(meta, "interval")->valuedouble == 10.5);
+	assert_true(get(meta, "interval")->valuedouble == 12.5);
 	assert_true(get(meta, "startTime")->valuedouble == 1700000000123.0);
 	assert_string_equal(get(meta, "product")->valuestring, "orderd");
 	assert_true(cJSON_IsTrue(get(meta, "symbolicated")));
@@ -247,6 +240,54 @@ static void test_meta_and_threads(void **state)
 	assert_string_equal(get(thread, "pid")->valuestring, "100");
 	assert_true(cJSON_IsFalse(get(thread, "isMainThread")));
 	assert_true(cJSON_IsTrue(get(thread_of(profile, PID), "isMainThread")));
+	cJSON_Delete(profile);
+}
+
+/* Slots that were merged have no times: their samples stand together at the slot's start. */
+static void test_without_times(void **state)
+{
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = slot_new(7000000);
+	struct hp_cpu_window window;
+	const cJSON *samples;
+	cJSON *profile;
+
+	slot_add(slot, PID, "ba");
+	slot_add(slot, PID, "ba");
+	slot_add(slot, PID, "ca");
+	slot_add(slot, 101, "a");
+	window = window_of(&slot, 1);
+	window.start_ns = 5000000;
+	window.tid = PID;
+	profile = parse(&window);
+	assert_int_equal(cJSON_GetArraySize(get(profile, "threads")), 1);
+	samples = get(thread_of(profile, PID), "samples");
+	assert_int_equal(cJSON_GetArraySize(get(samples, "weight")), 2);
+	assert_int_equal(at(samples, "weight", 0), 2);
+	assert_int_equal(at(samples, "weight", 1), 1);
+	assert_int_equal(at(samples, "time", 0), 2);
+	assert_int_equal(at(samples, "time", 1), 2);
+	cJSON_Delete(profile);
+}
+
+/* Blocked time is told in milliseconds. */
+static void test_blocked(void **state)
+{
+	const struct hp_cpu_sample blocked = {
+		.kind = HP_CPU_OFF, .tid = PID, .samples = 3, .weight_ns = 4000000};
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = slot_new(7000000);
+	struct hp_cpu_window window;
+	const cJSON *samples;
+	cJSON *profile;
+
+	slot_add(slot, PID, "ba");
+	slot_add_as(slot, &blocked, "ca");
+	window = window_of(&slot, 1);
+	window.kind = HP_CPU_OFF;
+	profile = parse(&window);
+	samples = get(thread_of(profile, PID), "samples");
+	assert_string_equal(get(samples, "weightType")->valuestring, "tracing-ms");
+	assert_int_equal(cJSON_GetArraySize(get(samples, "weight")), 1);
+	assert_int_equal(at(samples, "weight", 0), 4);
 	cJSON_Delete(profile);
 }
 
@@ -295,6 +336,8 @@ int main(void)
 		cmocka_unit_test(test_stacks_come_back),
 		cmocka_unit_test(test_samples_by_time),
 		cmocka_unit_test(test_meta_and_threads),
+		cmocka_unit_test(test_without_times),
+		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_nothing),
 		cmocka_unit_test(test_write),
 	};

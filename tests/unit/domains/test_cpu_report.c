@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "cpu_slots.h"
 #include "domains/cpu/cpu_raw.h"
 
 /* Entities are letters, their names too; capitals are known functions. */
@@ -19,36 +20,22 @@ static const char *name_of(void *arg, uint32_t entity)
 					     : names + 12 + 2 * (entity - 'A');
 }
 
-/* A sample whose stack is @stack, innermost first. */
-static void sample(struct hp_cpu_slice *slice, const char *stack)
-{
-	struct hp_cpu_frame frames[16];
-	uint32_t n = (uint32_t)strlen(stack);
-
-	for (uint32_t i = 0; i < n; i++)
-		frames[i] = (struct hp_cpu_frame){.entity = (uint32_t)stack[i],
-						  .known = stack[i] < 'a'};
-	assert_int_equal(hp_cpu_slice_add(slice, 1, 7, frames, n), 0);
-}
-
-static struct hp_cpu_slice *slice_of(const char *const *stacks, size_t n, uint64_t start_ns,
+static struct hp_cpu_stacks *slot_of(const char *const *stacks, size_t n, uint64_t start_ns,
 				     uint64_t end_ns)
 {
-	struct hp_cpu_slice *slice = calloc(1, sizeof(*slice));
+	struct hp_cpu_stacks *slot = slot_new(start_ns);
 
-	assert_non_null(slice);
-	slice->start_ns = start_ns;
-	slice->end_ns = end_ns;
 	for (size_t i = 0; i < n; i++)
-		sample(slice, stacks[i]);
-	return slice;
+		slot_add(slot, 7, stacks[i]);
+	hp_cpu_stacks_seal(slot, end_ns);
+	return slot;
 }
 
-static struct hp_cpu_report *report_of(struct hp_cpu_slice *const *slices, size_t n, bool inclusive)
+static struct hp_cpu_report *report_of(struct hp_cpu_stacks *const *slots, size_t n, bool inclusive)
 {
 	struct hp_cpu_report *report = NULL;
 
-	assert_int_equal(hp_cpu_report_build(slices, n, inclusive, name_of, NULL, &report), 0);
+	assert_int_equal(hp_cpu_report_build(slots, n, inclusive, name_of, NULL, &report), 0);
 	assert_int_equal(report->inclusive, inclusive);
 	return report;
 }
@@ -69,9 +56,9 @@ static const char *const stacks[] = {"A", "AB", "BAB", "CAB", "CABAC", "aC", "ab
 
 static void test_exclusive(void **state)
 {
-	HP_AUTO(hp_cpu_slice)
-	struct hp_cpu_slice *slice = slice_of(stacks, HP_ARRAY_SIZE(stacks), 5, 9);
-	HP_AUTO(hp_cpu_report) struct hp_cpu_report *report = report_of(&slice, 1, false);
+	HP_AUTO(hp_cpu_stacks)
+	struct hp_cpu_stacks *slot = slot_of(stacks, HP_ARRAY_SIZE(stacks), 5, 9);
+	HP_AUTO(hp_cpu_report) struct hp_cpu_report *report = report_of(&slot, 1, false);
 	static const uint64_t samples[] = {2, 2, 2, 1, 1};
 
 	/* The innermost frame has the sample; equal ones by name. */
@@ -85,9 +72,9 @@ static void test_exclusive(void **state)
 
 static void test_inclusive(void **state)
 {
-	HP_AUTO(hp_cpu_slice)
-	struct hp_cpu_slice *slice = slice_of(stacks, HP_ARRAY_SIZE(stacks), 5, 9);
-	HP_AUTO(hp_cpu_report) struct hp_cpu_report *report = report_of(&slice, 1, true);
+	HP_AUTO(hp_cpu_stacks)
+	struct hp_cpu_stacks *slot = slot_of(stacks, HP_ARRAY_SIZE(stacks), 5, 9);
+	HP_AUTO(hp_cpu_report) struct hp_cpu_report *report = report_of(&slot, 1, true);
 	static const uint64_t samples[] = {6, 4, 3, 2, 2};
 
 	/* Once for each function on the stack, however often it is there. */
@@ -96,15 +83,15 @@ static void test_inclusive(void **state)
 	assert_int_equal(report->attributed_samples, 7);
 }
 
-static void test_slices_add_up(void **state)
+static void test_slots_add_up(void **state)
 {
 	static const char *const first[] = {"A", "A"}, *const third[] = {"B", "A"};
-	struct hp_cpu_slice *slices[] = {
-		slice_of(first, 2, 100, 200),
-		slice_of(NULL, 0, 200, 300),
-		slice_of(third, 2, 300, 450),
+	struct hp_cpu_stacks *slots[] = {
+		slot_of(first, 2, 100, 200),
+		slot_of(NULL, 0, 200, 300),
+		slot_of(third, 2, 300, 450),
 	};
-	struct hp_cpu_report *report = report_of(slices, 3, false);
+	struct hp_cpu_report *report = report_of(slots, 3, false);
 	static const uint64_t samples[] = {3, 1};
 
 	assert_rows(report, "AB", samples);
@@ -113,13 +100,13 @@ static void test_slices_add_up(void **state)
 	assert_int_equal(report->end_ns, 450);
 	hp_cpu_report_free(report);
 	for (size_t i = 0; i < 3; i++)
-		hp_cpu_slice_free(slices[i]);
+		hp_cpu_stacks_free(slots[i]);
 }
 
 static void test_nothing(void **state)
 {
 	static const char *const none[] = {"", ""};
-	HP_AUTO(hp_cpu_slice) struct hp_cpu_slice *slice = slice_of(none, 2, 1, 2);
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = slot_of(none, 2, 1, 2);
 	struct hp_cpu_report *report = report_of(NULL, 0, false);
 
 	assert_int_equal(report->nrows, 0);
@@ -128,14 +115,55 @@ static void test_nothing(void **state)
 
 	/* Samples without a stack count, and go nowhere. */
 	for (int inclusive = 0; inclusive < 2; inclusive++) {
-		report = report_of(&slice, 1, inclusive);
+		report = report_of(&slot, 1, inclusive);
 		assert_int_equal(report->nrows, 0);
 		assert_int_equal(report->total_samples, 2);
 		assert_int_equal(report->attributed_samples, 0);
 		hp_cpu_report_free(report);
 	}
-	hp_cpu_slice_free(NULL);
+	hp_cpu_stacks_free(NULL);
 	hp_cpu_report_free(NULL);
+}
+
+/* An inlined function has no code of its own: its time is in that which it was put into. */
+static void test_inlined(void **state)
+{
+	const struct hp_cpu_sample sample = {.tid = 7, .samples = 1, .weight_ns = 1};
+	const struct hp_code_frame frames[] = {{.entity = 'D', .known = true, .inlined = true},
+					       {.entity = 'C', .known = true, .inlined = true},
+					       {.entity = 'A', .known = true},
+					       {.entity = 'B', .known = true}};
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = slot_new(1);
+	static const uint64_t one[] = {2}, each[] = {2, 2, 2, 1};
+	struct hp_cpu_report *report;
+
+	assert_int_equal(hp_cpu_stacks_add(slot, &sample, frames, 4), 0);
+	assert_int_equal(hp_cpu_stacks_add(slot, &sample, frames, 3), 0);
+	hp_cpu_stacks_seal(slot, 2);
+	report = report_of(&slot, 1, false);
+	assert_rows(report, "A", one);
+	hp_cpu_report_free(report);
+	report = report_of(&slot, 1, true);
+	assert_rows(report, "ACDB", each);
+	hp_cpu_report_free(report);
+}
+
+/* Blocked time is no CPU time. */
+static void test_other_kinds(void **state)
+{
+	const struct hp_cpu_sample blocked = {
+		.kind = HP_CPU_OFF, .tid = 7, .samples = 5, .weight_ns = 1};
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = slot_new(1);
+	HP_AUTO(hp_cpu_report) struct hp_cpu_report *report = NULL;
+	static const uint64_t samples[] = {2};
+
+	slot_add(slot, 7, "A");
+	slot_add(slot, 8, "A");
+	slot_add_as(slot, &blocked, "A");
+	hp_cpu_stacks_seal(slot, 2);
+	report = report_of(&slot, 1, true);
+	assert_rows(report, "A", samples);
+	assert_int_equal(report->total_samples, 2);
 }
 
 static void test_references(void **state)
@@ -203,9 +231,10 @@ static void test_raw_samples(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exclusive),     cmocka_unit_test(test_inclusive),
-		cmocka_unit_test(test_slices_add_up), cmocka_unit_test(test_nothing),
-		cmocka_unit_test(test_references),    cmocka_unit_test(test_raw_samples),
+		cmocka_unit_test(test_exclusive),    cmocka_unit_test(test_inclusive),
+		cmocka_unit_test(test_slots_add_up), cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_references),   cmocka_unit_test(test_other_kinds),
+		cmocka_unit_test(test_inlined),      cmocka_unit_test(test_raw_samples),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,22 +20,22 @@ static const char *name_of(void *arg, uint32_t entity)
 /* 1: 6 samples, 2: 3, 3 (unknown): 3, of 13; one has no stack. */
 static struct hp_cpu_report *report_new(bool inclusive)
 {
-	HP_AUTO(hp_cpu_slice) struct hp_cpu_slice *slice = calloc(1, sizeof(*slice));
+	const struct hp_cpu_sample sample = {.kind = HP_CPU_ON, .tid = 1, .samples = 1};
+	HP_AUTO(hp_cpu_stacks) struct hp_cpu_stacks *slot = NULL;
 	struct hp_cpu_report *report = NULL;
 
-	assert_non_null(slice);
-	slice->start_ns = 10 * SECOND;
-	slice->end_ns = 40 * SECOND;
+	assert_int_equal(hp_cpu_stacks_new(10 * SECOND, 9, &slot), 0);
 	for (uint32_t i = 0; i < 12; i++) {
-		const struct hp_cpu_frame frame = {.entity = i < 6   ? 1
-							     : i < 9 ? 2
-								     : 3,
-						   .known = i < 9};
+		const struct hp_code_frame frame = {.entity = i < 6   ? 1
+							      : i < 9 ? 2
+								      : 3,
+						    .known = i < 9};
 
-		assert_int_equal(hp_cpu_slice_add(slice, i, 1, &frame, 1), 0);
+		assert_int_equal(hp_cpu_stacks_add(slot, &sample, &frame, 1), 0);
 	}
-	assert_int_equal(hp_cpu_slice_add(slice, 12, 1, NULL, 0), 0);
-	assert_int_equal(hp_cpu_report_build(&slice, 1, inclusive, name_of, NULL, &report), 0);
+	assert_int_equal(hp_cpu_stacks_add(slot, &sample, NULL, 0), 0);
+	hp_cpu_stacks_seal(slot, 40 * SECOND);
+	assert_int_equal(hp_cpu_report_build(&slot, 1, inclusive, name_of, NULL, &report), 0);
 	report->captured_at_ms = 1700000000123;
 	report->capture_duration_ms = 17;
 	snprintf(report->profile_path, sizeof(report->profile_path),

@@ -51,7 +51,7 @@ static cJSON *body_after(const struct hp_thread_sample *samples, size_t n, bool 
 		}
 		hp_threads_model_end(model);
 	}
-	assert_int_equal(hp_threads_snapshot_new(model, 1536, 2048, &snapshot), 0);
+	assert_int_equal(hp_threads_snapshot_new(model, 1536, 2048, NULL, &snapshot), 0);
 	return body_of(&hp_threads_views[0], snapshot, with, raw);
 }
 
@@ -121,7 +121,7 @@ static void test_before_the_first_reading(void **state)
 	cJSON *body;
 
 	assert_int_equal(hp_threads_model_new(&model), 0);
-	assert_int_equal(hp_threads_snapshot_new(model, 0, 0, &snapshot), 0);
+	assert_int_equal(hp_threads_snapshot_new(model, 0, 0, NULL, &snapshot), 0);
 	body = body_of(&hp_threads_views[0], snapshot, &settings, false);
 	assert_number(body, "current_elapsed_ns", 0);
 	assert_number(body, "thread_count", 0);
@@ -235,7 +235,7 @@ static void test_print(void **state)
 	hp_threads_model_begin(model, 1);
 	assert_int_equal(hp_threads_model_add(model, &sample), 0);
 	hp_threads_model_end(model);
-	assert_int_equal(hp_threads_snapshot_new(model, 1536, 2048, &snapshot), 0);
+	assert_int_equal(hp_threads_snapshot_new(model, 1536, 2048, NULL, &snapshot), 0);
 	assert_int_equal(hp_threads_print(snapshot, &settings, out, 80, false), 0);
 	fclose(out);
 	assert_non_null(strstr(text, "worker-1"));

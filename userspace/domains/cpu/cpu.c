@@ -3,7 +3,7 @@
  *
  * One perf event per CPU, cpu-clock or hardware cycles where there is a PMU, runs hp_cpu_sample, which
  * keeps only samples of the target's thread group (a per-task event would cost at every context switch)
- * and sends user and kernel stack by frame pointers as one ring record. The engine appends records to the
+ * and sends user stack (bpf/lib/unwind.bpf.h) and kernel stack as one ring record. The engine appends records to the
  * current slice; once a second, and at a POST, it cuts the slice and hands it to the worker thread, which
  * symbolises it and answers with a report over the newest --cpu-window seconds. So a report is always
  * ready, the engine never symbolises, and a client never waits for it.
@@ -11,6 +11,8 @@
  * Ruled out: a stack map (bpf_get_stackid loses stacks on hash collisions, trap:S5); at these rates a
  * record per sample costs less than folding in the kernel.
  */
+#include "domains/cpu/cpu.h"
+
 #include <errno.h>
 #include <linux/perf_event.h>
 #include <string.h>
@@ -22,6 +24,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "domains/cpu/cpu_capture.h"
 #include "domains/cpu/cpu_raw.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_view.h"
@@ -30,6 +33,7 @@
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "probe/kfeat.h"
+#include "target/target.h"
 
 /* The skeleton has members of the types above. */
 #include "cpu.skel.h"
@@ -211,12 +215,34 @@ static int post_status(struct cpu *cpu, const char *method)
 	return 202;
 }
 
+/* For the HTTP workers that write profiles; @mark: a window begins or ends now. */
+static int give_history(struct cpu *cpu, bool mark, struct hp_snapshot **ret_snapshot)
+{
+	uint64_t now = mark ? hp_clock_mono_ns() : 0;
+	int r = mark ? cut(cpu, now, false) : 0;
+
+	if (r < 0)
+		return r;
+	return hp_cpu_capture_snapshot(hp_cpu_worker_history(cpu->worker),
+				       hp_target_comm(hp_engine_target(cpu->engine)), now,
+				       cpu->start_ns, ret_snapshot);
+}
+
+struct hp_cpu_history *hp_cpu_history_of(const struct hp_engine *engine)
+{
+	const struct cpu *cpu = hp_engine_domain(engine, HP_DOMAIN_cpu);
+
+	return cpu ? hp_cpu_worker_history(cpu->worker) : NULL;
+}
+
 static int cpu_snapshot(void *state, const struct hp_query *query, const char *method,
 			int *ret_status, struct hp_snapshot **ret_snapshot)
 {
 	struct cpu *cpu = state;
 	struct hp_cpu_state now = {.post_status = 200};
 
+	if (query->kind == HP_CPU_PROFILE || query->kind == HP_CPU_MARK)
+		return give_history(cpu, query->kind == HP_CPU_MARK, ret_snapshot);
 	if (query->kind == HP_CPU_SNAPSHOT)
 		now.post_status = post_status(cpu, method);
 	now.report = cpu->report;
@@ -247,12 +273,16 @@ static void cpu_finish(void *state)
 static void cpu_resources(void *state, struct hp_resources *ret_resources)
 {
 	struct cpu *cpu = state;
+	struct hp_symbols_gaps gaps = hp_cpu_worker_gaps(cpu->worker);
 
+	ret_resources->inlined_missed = gaps.inlined_missed;
+	ret_resources->perf_map_lines_bad = gaps.bad_lines;
 	ret_resources->kernel_bytes = hp_core_object_bytes(cpu->skel->obj);
 }
 
 const struct hp_domain_ops hp_cpu_ops = {
 	.name = "cpu",
+	.stacks = true,
 	.open = cpu_open,
 	.event = cpu_event,
 	.collect = cpu_collect,

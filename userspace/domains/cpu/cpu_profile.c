@@ -5,112 +5,8 @@
 #include <string.h>
 #include <zlib.h>
 
-#include "base/map.h"
+#include "domains/cpu/cpu_tracks.h"
 #include "format/json.h"
-
-#define ROOT UINT32_MAX
-
-/* A call stack is a node of a tree: its frame and the node of its caller. */
-struct node {
-	uint32_t prefix; /* ROOT = none */
-	uint32_t frame;
-};
-
-struct sample {
-	uint64_t ts_ns;
-	uint32_t node; /* ROOT = no stack */
-};
-
-/* Tables of one thread. Frames, functions and strings have the same numbers: one per entity. */
-struct thread {
-	uint32_t tid;
-	struct hp_map *frames; /* entity -> frame */
-	struct hp_map *nodes;  /* prefix, frame -> node */
-	HP_VEC(uint32_t) entities;
-	HP_VEC(struct node) stacks;
-	HP_VEC(struct sample) samples;
-};
-
-static void thread_free(struct thread *thread)
-{
-	hp_map_free(thread->frames);
-	hp_map_free(thread->nodes);
-	hp_vec_free(&thread->entities);
-	hp_vec_free(&thread->stacks);
-	hp_vec_free(&thread->samples);
-}
-
-static int frame_of(struct thread *thread, uint32_t entity, uint32_t *ret_frame)
-{
-	uint64_t frame = thread->entities.len;
-	int r = 0;
-
-	if (!hp_map_get(thread->frames, entity, &frame)) {
-		r = hp_map_put(thread->frames, entity, frame);
-		if (r >= 0)
-			r = hp_vec_push(&thread->entities, entity);
-	}
-	*ret_frame = (uint32_t)frame;
-	return r < 0 ? r : 0;
-}
-
-static int node_of(struct thread *thread, uint32_t prefix, uint32_t frame, uint32_t *ret_node)
-{
-	const struct node node = {.prefix = prefix, .frame = frame};
-	uint64_t key = (uint64_t)prefix << 32 | frame, known = thread->stacks.len;
-	int r = 0;
-
-	if (!hp_map_get(thread->nodes, key, &known)) {
-		r = hp_map_put(thread->nodes, key, known);
-		if (r >= 0)
-			r = hp_vec_push(&thread->stacks, node);
-	}
-	*ret_node = (uint32_t)known;
-	return r < 0 ? r : 0;
-}
-
-static int add_sample(struct thread *thread, const struct hp_cpu_slice *slice,
-		      const struct hp_cpu_sample *sample)
-{
-	struct sample added = {.ts_ns = sample->ts_ns, .node = ROOT};
-	int r = 0;
-
-	for (uint32_t i = sample->len; i-- > 0 && r == 0;) {
-		uint32_t frame;
-
-		r = frame_of(thread, slice->frames.data[sample->first + i].entity, &frame);
-		if (r == 0)
-			r = node_of(thread, added.node, frame, &added.node);
-	}
-	return r < 0 ? r : hp_vec_push(&thread->samples, added);
-}
-
-static int by_time(const void *a, const void *b)
-{
-	const struct sample *left = a, *right = b;
-
-	return left->ts_ns < right->ts_ns ? -1 : left->ts_ns > right->ts_ns;
-}
-
-/*
- * The viewer searches by time. Rings are read one after the other, so the samples of a thread that moved
- * between CPUs are not in order.
- */
-static void sort_samples(struct thread *thread)
-{
-	if (thread->samples.len)
-		qsort(thread->samples.data, thread->samples.len, sizeof(*thread->samples.data),
-		      by_time);
-}
-
-static int thread_init(struct thread *thread, uint32_t tid)
-{
-	int r;
-
-	*thread = (struct thread){.tid = tid};
-	r = hp_map_new(&thread->frames);
-	return r < 0 ? r : hp_map_new(&thread->nodes);
-}
 
 static void fill_u64(struct hp_json *json, const char *key, size_t n, uint64_t value)
 {
@@ -180,7 +76,7 @@ static void add_frames(struct hp_json *json, size_t n)
 	hp_json_end(json);
 }
 
-static void add_stacks(struct hp_json *json, const struct thread *thread)
+static void add_stacks(struct hp_json *json, const struct hp_cpu_track *thread)
 {
 	hp_json_begin_object(json, "stackTable");
 	hp_json_begin_array(json, "frame");
@@ -189,7 +85,7 @@ static void add_stacks(struct hp_json *json, const struct thread *thread)
 	hp_json_end(json);
 	hp_json_begin_array(json, "prefix");
 	hp_vec_each(node, &thread->stacks) {
-		if (node->prefix == ROOT)
+		if (node->prefix == HP_CPU_ROOT)
 			hp_json_null(json, NULL);
 		else
 			hp_json_u64(json, NULL, node->prefix);
@@ -201,20 +97,18 @@ static void add_stacks(struct hp_json *json, const struct thread *thread)
 	hp_json_end(json);
 }
 
-static double relative_ms(const struct hp_cpu_profile_info *info, uint64_t ts_ns)
+static double relative_ms(const struct hp_cpu_window *window, uint64_t ts_ns)
 {
-	return ((double)ts_ns - (double)info->start_mono_ns) / 1e6;
+	return ((double)ts_ns - (double)window->start_ns) / 1e6;
 }
 
-static void add_samples(struct hp_json *json, const struct thread *thread,
-			const struct hp_cpu_profile_info *info)
+static void add_samples(struct hp_json *json, const struct hp_cpu_track *thread,
+			const struct hp_cpu_window *window)
 {
-	size_t n = thread->samples.len;
-
 	hp_json_begin_object(json, "samples");
 	hp_json_begin_array(json, "stack");
 	hp_vec_each(sample, &thread->samples) {
-		if (sample->node == ROOT)
+		if (sample->node == HP_CPU_ROOT)
 			hp_json_null(json, NULL);
 		else
 			hp_json_u64(json, NULL, sample->node);
@@ -222,11 +116,17 @@ static void add_samples(struct hp_json *json, const struct thread *thread,
 	hp_json_end(json);
 	hp_json_begin_array(json, "time");
 	hp_vec_each(sample, &thread->samples)
-		hp_json_f64(json, NULL, relative_ms(info, sample->ts_ns));
+		hp_json_f64(json, NULL, relative_ms(window, sample->ts_ns));
 	hp_json_end(json);
-	fill_u64(json, "weight", n, 1);
-	hp_json_str(json, "weightType", "samples");
-	hp_json_u64(json, "length", n);
+	hp_json_begin_array(json, "weight");
+	hp_vec_each(sample, &thread->samples)
+		hp_json_f64(json, NULL, sample->weight);
+	hp_json_end(json);
+	hp_json_str(json, "weightType",
+		    window->kind == HP_CPU_ON      ? "samples"
+		    : window->kind == HP_CPU_BYTES ? "bytes"
+						   : "tracing-ms");
+	hp_json_u64(json, "length", thread->samples.len);
 	hp_json_end(json);
 }
 
@@ -255,42 +155,42 @@ static void add_empty_tables(struct hp_json *json)
 	}
 }
 
-static void add_thread(struct hp_json *json, const struct thread *thread,
-		       const struct hp_cpu_profile_info *info)
+static void add_thread(struct hp_json *json, const struct hp_cpu_track *thread,
+		       const struct hp_cpu_window *window)
 {
 	char text[32], name[64];
 
 	hp_json_begin_object(json, NULL);
-	hp_json_str(json, "name", info->thread_name(info->arg, thread->tid, name, sizeof(name)));
-	hp_json_bool(json, "isMainThread", (int)thread->tid == info->pid);
+	hp_json_str(json, "name", hp_cpu_thread_text(&thread->who, name, sizeof(name)));
+	hp_json_bool(json, "isMainThread", (int)thread->who.tid == window->pid);
 	hp_json_str(json, "processType", "default");
-	hp_json_str(json, "processName", info->process);
+	hp_json_str(json, "processName", window->process);
 	hp_json_u64(json, "processStartupTime", 0);
 	hp_json_null(json, "processShutdownTime");
 	hp_json_u64(json, "registerTime", 0);
 	hp_json_null(json, "unregisterTime");
 	fill_null(json, "pausedRanges", 0);
-	snprintf(text, sizeof(text), "%d", info->pid);
+	snprintf(text, sizeof(text), "%d", window->pid);
 	hp_json_str(json, "pid", text);
-	hp_json_u64(json, "tid", thread->tid);
+	hp_json_u64(json, "tid", thread->who.tid);
 	add_frames(json, thread->entities.len);
 	add_stacks(json, thread);
-	add_samples(json, thread, info);
+	add_samples(json, thread, window);
 	add_empty_tables(json);
 	hp_json_begin_array(json, "stringArray");
 	hp_vec_each(entity, &thread->entities)
-		hp_json_str(json, NULL, info->name(info->arg, *entity));
+		hp_json_str(json, NULL, window->name(window->arg, *entity));
 	hp_json_end(json);
 	hp_json_end(json);
 }
 
-static void add_meta(struct hp_json *json, const struct hp_cpu_profile_info *info)
+static void add_meta(struct hp_json *json, const struct hp_cpu_window *window)
 {
 	hp_json_begin_object(json, "meta");
-	hp_json_f64(json, "interval", info->interval_ms);
-	hp_json_u64(json, "startTime", info->start_wall_ms);
+	hp_json_f64(json, "interval", 1000.0 / window->hz);
+	hp_json_u64(json, "startTime", window->start_wall_ms);
 	hp_json_u64(json, "processType", 0);
-	hp_json_str(json, "product", info->process);
+	hp_json_str(json, "product", window->process);
 	hp_json_u64(json, "stackwalk", 1);
 	hp_json_u64(json, "version", 28);
 	hp_json_u64(json, "preprocessedProfileVersion", 47);
@@ -316,64 +216,25 @@ static void add_meta(struct hp_json *json, const struct hp_cpu_profile_info *inf
 	hp_json_end(json);
 }
 
-typedef HP_VEC(struct thread) thread_vec;
-
-static int sort_into_threads(struct hp_cpu_slice *const *slices, size_t nslices,
-			     thread_vec *threads)
-{
-	HP_AUTO(hp_map) struct hp_map *index = NULL;
-	int r = hp_map_new(&index);
-
-	for (size_t i = 0; i < nslices && r == 0; i++) {
-		hp_vec_each(sample, &slices[i]->samples) {
-			uint64_t at = threads->len;
-
-			if (!hp_map_get(index, sample->tid, &at)) {
-				struct thread thread;
-
-				r = thread_init(&thread, sample->tid);
-				if (r == 0)
-					r = hp_vec_push(threads, thread);
-				if (r < 0) {
-					thread_free(&thread);
-					return r;
-				}
-				r = hp_map_put(index, sample->tid, at);
-			}
-			if (r >= 0)
-				r = add_sample(&threads->data[at], slices[i], sample);
-			if (r < 0)
-				return r;
-		}
-	}
-	return r;
-}
-
-int hp_cpu_profile_text(struct hp_cpu_slice *const *slices, size_t nslices,
-			const struct hp_cpu_profile_info *info, char **ret_text)
+int hp_cpu_profile_text(const struct hp_cpu_window *window, char **ret_text)
 {
 	HP_AUTO(hp_json) struct hp_json *json = NULL;
-	thread_vec threads = {0};
+	HP_AUTO(hp_cpu_tracks) struct hp_cpu_tracks tracks = {0};
 	int r = hp_json_new(&json);
 
 	if (r == 0)
-		r = sort_into_threads(slices, nslices, &threads);
+		r = hp_cpu_tracks_init(window, &tracks);
 	if (r == 0) {
 		hp_json_begin_object(json, NULL);
-		add_meta(json, info);
+		add_meta(json, window);
 		fill_null(json, "libs", 0);
 		hp_json_begin_array(json, "threads");
-		hp_vec_each(thread, &threads) {
-			sort_samples(thread);
-			add_thread(json, thread, info);
-		}
+		hp_vec_each(thread, &tracks.list)
+			add_thread(json, thread, window);
 		hp_json_end(json);
 		hp_json_end(json);
 		r = hp_json_print(json, ret_text);
 	}
-	hp_vec_each(thread, &threads)
-		thread_free(thread);
-	hp_vec_free(&threads);
 	return r;
 }
 

@@ -38,7 +38,7 @@ int hp_cpu_raw_add(struct hp_cpu_raw *raw, const struct hp_event *event, size_t 
 
 	if (size < HEADER || event->kind != HP_EVENT_SAMPLE ||
 	    sample->nkernel > HP_MAX_KERNEL_STACK || sample->nuser > HP_MAX_USER_STACK ||
-	    size != size_of(sample))
+	    (sample->end & ~HP_STACK_GUESSED) >= HP_NSTACK_ENDS || size != size_of(sample))
 		return -EINVAL;
 	r = hp_vec_reserve(&raw->words, raw->words.len + words);
 	if (r < 0)

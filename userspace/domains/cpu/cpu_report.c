@@ -5,66 +5,46 @@
 
 #include "base/map.h"
 
-int hp_cpu_slice_add(struct hp_cpu_slice *slice, uint64_t ts_ns, uint32_t tid,
-		     const struct hp_cpu_frame *frames, uint32_t len)
-{
-	struct hp_cpu_sample sample = {
-		.ts_ns = ts_ns,
-		.tid = tid,
-		.first = (uint32_t)slice->frames.len,
-		.len = len,
-	};
-	int r = hp_vec_reserve(&slice->frames, slice->frames.len + len);
-
-	if (r == 0)
-		r = hp_vec_push(&slice->samples, sample);
-	if (r < 0)
-		return r;
-	if (len)
-		memcpy(slice->frames.data + slice->frames.len, frames, len * sizeof(*frames));
-	slice->frames.len += len;
-	return 0;
-}
-
-void hp_cpu_slice_free(struct hp_cpu_slice *slice)
-{
-	if (!slice)
-		return;
-	hp_vec_free(&slice->samples);
-	hp_vec_free(&slice->frames);
-	free(slice);
-}
-
-static int count(struct hp_map *counts, uint32_t entity)
+static int count(struct hp_map *counts, uint32_t entity, uint64_t more)
 {
 	uint64_t samples = 0;
 	int r;
 
 	hp_map_get(counts, entity, &samples);
-	r = hp_map_put(counts, entity, samples + 1);
+	r = hp_map_put(counts, entity, samples + more);
 	return r < 0 ? r : 0;
 }
 
-/* Stacks are short, so looking back costs less than a set. */
-static bool seen_before(const struct hp_cpu_frame *frames, uint32_t i)
+static const struct hp_code_frame *frame_at(const struct hp_cpu_stacks *slot, uint32_t node)
 {
-	for (uint32_t k = 0; k < i; k++) {
-		if (frames[k].entity == frames[i].entity)
+	return &slot->frames.data[slot->nodes.data[node].frame];
+}
+
+/* Stacks are short, so looking back, from @first to before @node, costs less than a set. */
+static bool seen_before(const struct hp_cpu_stacks *slot, uint32_t first, uint32_t node)
+{
+	for (uint32_t at = first; at != node; at = slot->nodes.data[at].parent) {
+		if (frame_at(slot, at)->entity == frame_at(slot, node)->entity)
 			return true;
 	}
 	return false;
 }
 
-static int count_sample(struct hp_map *counts, const struct hp_cpu_frame *frames, uint32_t len,
-			bool inclusive, bool *ret_attributed)
+static int count_stack(struct hp_map *counts, const struct hp_cpu_stacks *slot,
+		       const struct hp_cpu_stack *stack, bool inclusive, bool *ret_attributed)
 {
+	uint32_t innermost =
+		stack->node; /* that has code of its own: inlined functions have none */
 	bool attributed = false;
 	int r = 0;
 
-	for (uint32_t i = 0; i < len && r == 0; i++) {
-		attributed |= frames[i].known;
-		if (i == 0 || (inclusive && !seen_before(frames, i)))
-			r = count(counts, frames[i].entity);
+	while (innermost != HP_CPU_NO_NODE && frame_at(slot, innermost)->inlined)
+		innermost = slot->nodes.data[innermost].parent;
+	for (uint32_t node = stack->node; node != HP_CPU_NO_NODE && r == 0;
+	     node = slot->nodes.data[node].parent) {
+		attributed |= frame_at(slot, node)->known;
+		if (inclusive ? !seen_before(slot, stack->node, node) : node == innermost)
+			r = count(counts, frame_at(slot, node)->entity, stack->samples);
 	}
 	*ret_attributed = attributed;
 	return r;
@@ -79,7 +59,7 @@ static int by_samples(const void *a, const void *b)
 	return strcmp(left->name, right->name);
 }
 
-int hp_cpu_report_build(struct hp_cpu_slice *const *slices, size_t nslices, bool inclusive,
+int hp_cpu_report_build(struct hp_cpu_stacks *const *slots, size_t nslots, bool inclusive,
 			const char *(*name)(void *arg, uint32_t entity), void *arg,
 			struct hp_cpu_report **ret_report)
 {
@@ -89,18 +69,17 @@ int hp_cpu_report_build(struct hp_cpu_slice *const *slices, size_t nslices, bool
 	size_t cursor = 0;
 	int r = hp_map_new(&counts);
 
-	for (size_t i = 0; i < nslices && r == 0; i++) {
-		hp_vec_each(sample, &slices[i]->samples) {
-			const struct hp_cpu_frame *frames = NULL;
+	for (size_t i = 0; i < nslots && r == 0; i++) {
+		hp_vec_each(stack, &slots[i]->stacks) {
 			bool known = false;
 
-			if (sample->len) /* else the slice may hold no frames at all */
-				frames = slices[i]->frames.data + sample->first;
-			r = count_sample(counts, frames, sample->len, inclusive, &known);
+			if (stack->kind != HP_CPU_ON)
+				continue;
+			r = count_stack(counts, slots[i], stack, inclusive, &known);
 			if (r < 0)
 				return r;
-			total++;
-			attributed += known;
+			total += stack->samples;
+			attributed += known ? stack->samples : 0;
 		}
 	}
 	if (r < 0)
@@ -112,8 +91,8 @@ int hp_cpu_report_build(struct hp_cpu_slice *const *slices, size_t nslices, bool
 	report->inclusive = inclusive;
 	report->total_samples = total;
 	report->attributed_samples = attributed;
-	report->start_ns = nslices ? slices[0]->start_ns : 0;
-	report->end_ns = nslices ? slices[nslices - 1]->end_ns : 0;
+	report->start_ns = nslots ? slots[0]->start_ns : 0;
+	report->end_ns = nslots ? slots[nslots - 1]->end_ns : 0;
 	while (hp_map_next(counts, &cursor, &entity, &samples))
 		report->rows[report->nrows++] = (struct hp_cpu_row){
 			.entity = (uint32_t)entity,

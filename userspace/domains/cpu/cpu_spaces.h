@@ -3,8 +3,8 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "probe/symbols.h" /* struct hp_symbols_gaps */
 
-struct hp_cpu_symbols;
 struct hp_engine;
 
 /*
@@ -22,7 +22,10 @@ HP_DEFINE_AUTO(hp_cpu_spaces)
 /* Before each slice of samples: looks at who is there now. */
 void hp_cpu_spaces_update(struct hp_cpu_spaces *spaces);
 /* The target's, as of now. */
-struct hp_cpu_symbols *hp_cpu_spaces_target(const struct hp_cpu_spaces *spaces);
+struct hp_symbols *hp_cpu_spaces_target(const struct hp_cpu_spaces *spaces);
 /* For a sample of process @tgid at @ts_ns; NULL: a program that is no more and not known. */
-struct hp_cpu_symbols *hp_cpu_spaces_find(struct hp_cpu_spaces *spaces, uint32_t tgid,
-					  uint64_t ts_ns);
+struct hp_symbols *hp_cpu_spaces_find(struct hp_cpu_spaces *spaces, uint32_t tgid, uint64_t ts_ns);
+/* Reads what hp_symbols_want() has noted in any of them. Blocks. */
+void hp_cpu_spaces_fetch(struct hp_cpu_spaces *spaces);
+/* Of all of them, also those that are gone. */
+struct hp_symbols_gaps hp_cpu_spaces_gaps(const struct hp_cpu_spaces *spaces);

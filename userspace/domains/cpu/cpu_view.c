@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "domains/cpu/cpu_answer.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/domains.h"
 #include "engine/settings.h"
@@ -133,6 +134,11 @@ const struct hp_view hp_cpu_views[HP_CPU_NVIEWS] = {
 	 .methods = "*",
 	 .kind = HP_CPU_SNAPSHOT,
 	 .render = render_post},
+	{.path = "/profile", .kind = HP_CPU_PROFILE, .answer = hp_cpu_answer_profile},
+	{.path = "/profile/diff", .kind = HP_CPU_DIFF, .answer = hp_cpu_answer_diff},
+	{.path = "/debug/pprof/profile",
+	 .kind = HP_CPU_PPROF_PROFILE,
+	 .answer = hp_cpu_answer_pprof},
 };
 
 int hp_cpu_print(const struct hp_snapshot *base, const struct hp_settings *settings, FILE *out,

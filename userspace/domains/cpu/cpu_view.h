@@ -7,7 +7,16 @@
 
 struct hp_cpu_report;
 
-enum { HP_CPU_LIST, HP_CPU_SNAPSHOT, HP_CPU_NVIEWS };
+/* HP_CPU_MARK is no route: hp_cpu_capture asks with it for the slices to be cut now. */
+enum {
+	HP_CPU_LIST,
+	HP_CPU_SNAPSHOT,
+	HP_CPU_PROFILE,
+	HP_CPU_DIFF,
+	HP_CPU_PPROF_PROFILE,
+	HP_CPU_NVIEWS,
+	HP_CPU_MARK,
+};
 
 /* What the answer to /functions_cpu or to the POST is made from; copied, @report gains a reference. */
 struct hp_cpu_state {

@@ -23,6 +23,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "domains/alloc/alloc.h"
 #include "domains/threads/threads_model.h"
 #include "domains/threads/threads_view.h"
 #include "engine/core.h"
@@ -173,10 +174,16 @@ static int threads_snapshot(void *state, const struct hp_query *query, const cha
 	struct threads *threads = state;
 	struct hp_target *target = hp_engine_target(threads->engine);
 	uint64_t rss = hp_proc_rss_bytes(hp_target_pid(target));
+	const struct hp_threads_memory memory = {
+		.of = hp_alloc_thread,
+		.arg = hp_engine_domain(threads->engine, HP_DOMAIN_alloc),
+	};
 
 	if (rss > threads->rss_max)
 		threads->rss_max = rss;
-	return hp_threads_snapshot_new(threads->model, rss, threads->rss_max, ret_snapshot);
+	return hp_threads_snapshot_new(threads->model, rss, threads->rss_max,
+				       hp_alloc_read_threads(memory.arg) ? &memory : NULL,
+				       ret_snapshot);
 }
 
 static void threads_stop(void *state)

@@ -10,13 +10,20 @@
 #include "format/json.h"
 #include "format/table.h"
 #include "format/units.h"
+#include "hotpathd/abi/alloc.h"
+
+struct entry {
+	struct hp_thread_row row;
+	struct hp_alloc_thread_sums memory;
+};
 
 struct threads_snapshot {
 	struct hp_snapshot base;
 	struct hp_threads_totals totals;
 	uint64_t rss_bytes, rss_max;
+	bool has_memory;
 	size_t len;
-	struct hp_thread_row rows[];
+	struct entry entries[];
 };
 
 static void snapshot_free(struct hp_snapshot *snapshot)
@@ -24,12 +31,26 @@ static void snapshot_free(struct hp_snapshot *snapshot)
 	free(snapshot);
 }
 
+/* The contract's order where allocations are measured; else, and of equals, that of the model. */
+static int by_requested(const void *a, const void *b)
+{
+	const struct entry *left = a, *right = b;
+
+	if (left->memory.bytes != right->memory.bytes)
+		return left->memory.bytes < right->memory.bytes ? 1 : -1;
+	if (left->row.percent_max != right->row.percent_max)
+		return left->row.percent_max < right->row.percent_max ? 1 : -1;
+	return left->row.last.hdr.tid < right->row.last.hdr.tid ? -1 : 1;
+}
+
 int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_bytes,
-			    uint64_t rss_max, struct hp_snapshot **ret_snapshot)
+			    uint64_t rss_max, const struct hp_threads_memory *memory,
+			    struct hp_snapshot **ret_snapshot)
 {
 	size_t len;
 	const struct hp_thread_row *rows = hp_threads_model_rows(model, &len);
-	struct threads_snapshot *snapshot = calloc(1, sizeof(*snapshot) + len * sizeof(*rows));
+	struct threads_snapshot *snapshot =
+		calloc(1, sizeof(*snapshot) + len * sizeof(snapshot->entries[0]));
 
 	if (!snapshot)
 		return -ENOMEM;
@@ -37,9 +58,18 @@ int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_b
 	hp_snapshot_init(&snapshot->base, snapshot_free, snapshot->totals.first_reading_ns);
 	snapshot->rss_bytes = rss_bytes;
 	snapshot->rss_max = rss_max;
+	snapshot->has_memory = memory;
 	snapshot->len = len;
-	if (len)
-		memcpy(snapshot->rows, rows, len * sizeof(*rows));
+	for (size_t i = 0; i < len; i++) {
+		struct entry *entry = &snapshot->entries[i];
+
+		entry->row = rows[i];
+		if (memory)
+			entry->memory = memory->of(memory->arg, rows[i].last.hdr.tid,
+						   rows[i].last.start_ns);
+	}
+	if (memory && len)
+		qsort(snapshot->entries, len, sizeof(snapshot->entries[0]), by_requested);
 	*ret_snapshot = &snapshot->base;
 	return 0;
 }
@@ -124,8 +154,20 @@ static const char *name_of(char buf[NAME_SIZE], const struct hp_thread_sample *s
 	return buf + strspn(buf, blanks);
 }
 
-static void add_row(struct hp_json *json, const struct hp_thread_row *row, bool raw)
+static void add_difference(struct hp_json *json, const char *key, const char *raw_key,
+			   const struct hp_alloc_thread_sums *sums, bool raw)
 {
+	int64_t difference = (int64_t)(sums->bytes - sums->released);
+	char text[HP_UNITS_MAX];
+
+	hp_json_str(json, key, hp_units_signed_bytes(text, sizeof(text), difference));
+	if (raw)
+		hp_json_i64(json, raw_key, difference);
+}
+
+static void add_row(struct hp_json *json, const struct entry *entry, bool has_memory, bool raw)
+{
+	const struct hp_thread_row *row = &entry->row;
 	const struct hp_thread_sample *last = &row->last;
 	char name[NAME_SIZE], code[2] = {(char)last->state, '\0'};
 	uint64_t user = user_ns(last);
@@ -149,7 +191,26 @@ static void add_row(struct hp_json *json, const struct hp_thread_row *row, bool 
 	hp_json_u64(json, "blocked_ns", blocked_ns(last));
 	hp_json_u64(json, "voluntary_switches", last->voluntary_switches);
 	hp_json_u64(json, "involuntary_switches", last->involuntary_switches);
+	if (has_memory) {
+		hp_view_bytes(json, "alloc_bytes", entry->memory.bytes, raw);
+		hp_view_bytes(json, "dealloc_bytes", entry->memory.released, raw);
+		add_difference(json, "mem_diff", "mem_diff_bytes", &entry->memory, raw);
+	}
 	hp_json_end(json);
+}
+
+/* Of the threads that live. */
+static void add_memory(struct hp_json *json, const struct threads_snapshot *snapshot, bool raw)
+{
+	struct hp_alloc_thread_sums total = {0};
+
+	for (size_t i = 0; i < snapshot->len; i++) {
+		total.bytes += snapshot->entries[i].memory.bytes;
+		total.released += snapshot->entries[i].memory.released;
+	}
+	hp_view_bytes(json, "total_alloc_bytes", total.bytes, raw);
+	hp_view_bytes(json, "total_dealloc_bytes", total.released, raw);
+	add_difference(json, "alloc_dealloc_diff", "alloc_dealloc_diff_bytes", &total, raw);
 }
 
 static int render(const struct hp_snapshot *base, const struct hp_settings *settings, bool raw,
@@ -170,9 +231,11 @@ static int render(const struct hp_snapshot *base, const struct hp_settings *sett
 		hp_json_u64(json, "rss_bytes_bytes", snapshot->rss_bytes);
 		hp_json_u64(json, "rss_bytes_max_bytes", snapshot->rss_max);
 	}
+	if (snapshot->has_memory)
+		add_memory(json, snapshot, raw);
 	hp_json_begin_array(json, "data");
 	for (size_t i = 0; i < shown; i++)
-		add_row(json, &snapshot->rows[i], raw);
+		add_row(json, &snapshot->entries[i], snapshot->has_memory, raw);
 	hp_json_end(json);
 	hp_json_u64(json, "total_count", snapshot->len);
 	hp_json_u64(json, "included_count", shown);
@@ -208,7 +271,7 @@ int hp_threads_print(const struct hp_snapshot *base, const struct hp_settings *s
 	hp_table_column(table, "cpu time", HP_TABLE_RIGHT);
 	hp_table_column(table, "run queue", HP_TABLE_RIGHT);
 	for (size_t i = 0; i < shown; i++) {
-		const struct hp_thread_row *row = &snapshot->rows[i];
+		const struct hp_thread_row *row = &snapshot->entries[i].row;
 		char name[NAME_SIZE];
 
 		hp_table_cell(table, name_of(name, &row->last));

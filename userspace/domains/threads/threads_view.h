@@ -4,11 +4,19 @@
 
 #include "engine/domain.h"
 
+struct hp_alloc_thread_sums;
 struct hp_threads_model;
 
-/* Copies what the answer needs. 0 or -ENOMEM. */
+/* What a thread has requested and released, where allocations are measured. */
+struct hp_threads_memory {
+	struct hp_alloc_thread_sums (*of)(void *arg, uint32_t tid, uint64_t start_ns);
+	void *arg;
+};
+
+/* Copies what the answer needs. @memory: NULL = not measured. 0 or -ENOMEM. */
 int hp_threads_snapshot_new(const struct hp_threads_model *model, uint64_t rss_bytes,
-			    uint64_t rss_max, struct hp_snapshot **ret_snapshot);
+			    uint64_t rss_max, const struct hp_threads_memory *memory,
+			    struct hp_snapshot **ret_snapshot);
 
 extern const struct hp_view hp_threads_views[1];
 
