@@ -56,7 +56,7 @@ static struct thread thread_of(uint32_t tid, const uint32_t *entities, uint32_t 
 		.head = {.hdr = {.kind = HP_EVENT_FLIGHT, .tid = tid, .ts_ns = NOW},
 			 .sp = 0x9000 - 0x100 * (uint64_t)n,
 			 .trampoline = TRAMPOLINE,
-			 .bytes = 8 + 32 * n},
+			 .bytes = 8 + (uint32_t)sizeof(struct hp_frame) * n},
 		.nframes = n,
 	};
 
@@ -214,7 +214,7 @@ static void test_pieces(void **state)
 	struct thread thread = thread_of(70, entities, 3);
 	char buf[HP_FLIGHT_MAX_SIZE];
 	size_t size = bytes_of(&thread, buf);
-	static const uint32_t bad[] = {0, 7, 9, 39, 8 + 32 * 65, UINT32_MAX};
+	static const uint32_t bad[] = {0, 7, 9, 39, 8 + 48 * 65, UINT32_MAX};
 
 	for (size_t cut = 0; cut < size; cut++) {
 		char *exact = malloc(cut + 1);
@@ -251,11 +251,45 @@ static void test_bound(void **state)
 
 #define WITH_FLIGHT(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
+/*
+ * A goroutine: distances from the stack's end, no return addresses of ours, no thread. Where it waits, what lies below its own
+ * stack pointer was left by a panic; where it runs, nothing is known of that.
+ */
+static void test_goroutine(void **state)
+{
+	static const uint32_t entities[] = {4, 5, 5}, outer[] = {4, 5};
+	struct thread thread;
+
+	modes[4] = modes[5] = HP_MODE_GO;
+	for (uint64_t waits = 0; waits < 2; waits++) {
+		hp_functions_flight_begin(&flight, NOW);
+		thread = thread_of(0, entities, 3);
+		for (int copy = 0; copy < 2; copy++) {
+			for (uint32_t i = 0; i < 3; i++)
+				thread.copies[copy].frames[i].sp = -0x100ull * (i + 1);
+		}
+		memset(thread.returns, 0, sizeof(thread.returns));
+		thread.head.trampoline = 0;
+		thread.head.sp = waits ? -0x280ull : 0;
+		send(&thread);
+		hp_functions_flight_end(&flight);
+		assert_frames(waits ? outer : entities, waits ? 2 : 3);
+		assert_int_equal(flight.gone, waits);
+		assert_int_equal(flight.calls.data[0].tid, 0);
+	}
+	/* Its probes have been taken away. */
+	controls[5].generation = 0;
+	hp_functions_flight_begin(&flight, NOW);
+	send(&thread);
+	assert_frames(entities, 1);
+	modes[4] = modes[5] = HP_MODE_EXITS;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_FLIGHT(test_chain),  WITH_FLIGHT(test_moving), WITH_FLIGHT(test_gone),
-		WITH_FLIGHT(test_pieces), WITH_FLIGHT(test_bound),
+		WITH_FLIGHT(test_chain),     WITH_FLIGHT(test_moving), WITH_FLIGHT(test_gone),
+		WITH_FLIGHT(test_goroutine), WITH_FLIGHT(test_pieces), WITH_FLIGHT(test_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -68,6 +68,10 @@ static void test_list(void **state)
 	assert_number(body, "total_count", 3);
 	assert_number(body, "included_count", 3);
 	assert_null(member(body, "total_allocated"));
+	assert_text(
+		body, "self_note",
+		"calls of 1 functions were not, or not all, timed (sampling): those calls are in "
+		"the self time of their callers");
 	assert_int_equal(length(body, "data"), 3);
 	assert_number(entry(body, "data", 0), "id", 9);
 	assert_number(entry(body, "data", 1), "id", 2);
@@ -111,6 +115,16 @@ static void test_entry(void **state)
 	assert_text(row, "sampling", "entries counted, calls not timed");
 	assert_null(member(row, "entries"));
 	assert_null(member(row, "percentiles_from"));
+	cJSON_Delete(body);
+}
+
+/* The first two were timed at each call: no caller holds what is not its own. */
+static void test_no_self_note(void **state)
+{
+	const struct hp_functions_list list = list_of(2);
+	cJSON *body = render(&list, &settings, false);
+
+	assert_null(member(body, "self_note"));
 	cJSON_Delete(body);
 }
 
@@ -356,6 +370,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_list),
 		cmocka_unit_test(test_entry),
+		cmocka_unit_test(test_no_self_note),
 		cmocka_unit_test(test_times_and_flights),
 		cmocka_unit_test(test_unknown_members_are_texts),
 		cmocka_unit_test(test_latest_wire),

@@ -40,10 +40,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "domains/functions/functions_alloc.h"
+#include "domains/functions/functions_credit.h"
 #include "domains/functions/functions_edges.h"
 #include "domains/functions/functions_edges_view.h"
 #include "domains/functions/functions_flight.h"
-#include "domains/functions/functions_flight_read.h"
+#include "domains/functions/functions_flight_reader.h"
 #include "domains/functions/functions_flight_view.h"
 #include "domains/functions/functions_governor.h"
 #include "domains/functions/functions_guard.h"
@@ -78,17 +80,12 @@ struct functions {
 	struct hp_functions_edges *edges;
 	struct hp_functions_slowest *slowest;
 	struct hp_functions_values *values;
+	struct hp_functions_credit *credit; /* NULL without the domain alloc */
 	struct hp_functions_stacks *stacks;
 	struct hp_functions_stack_names *stack_names;
 	struct hp_control *controls; /* mapped, as soon as they exist */
-	struct hp_functions_flight flight;
-	int flight_link; /* -1 = not attached yet */
-	uint64_t flight_asked_ns;
+	struct hp_flight_reader reader;
 };
-
-/* While somebody asks, calls in progress are read at each collect. */
-#define FLIGHT_ASKED_NS 10000000000ull
-#define FLIGHT_IDLE_NS  1000000000ull
 
 static void functions_close(void *state)
 {
@@ -105,11 +102,10 @@ static void functions_close(void *state)
 	hp_functions_edges_free(functions->edges);
 	hp_functions_slowest_free(functions->slowest);
 	hp_functions_values_free(functions->values);
+	hp_functions_credit_free(functions->credit);
 	hp_functions_stack_names_free(functions->stack_names);
 	hp_functions_stacks_free(functions->stacks);
-	hp_functions_flight_deinit(&functions->flight);
-	if (functions->flight_link >= 0)
-		close(functions->flight_link);
+	hp_flight_reader_deinit(&functions->reader);
 	free(functions);
 }
 
@@ -126,6 +122,8 @@ static int new_models(struct functions *functions)
 		r = hp_functions_slowest_new(&functions->slowest);
 	if (r == 0)
 		r = hp_functions_values_new(&functions->values);
+	if (r == 0 && hp_engine_settings(functions->engine)->allocs)
+		r = hp_functions_credit_new(&functions->credit);
 	if (r == 0)
 		r = hp_functions_stacks_new(hp_engine_registry(functions->engine),
 					    &functions->stacks);
@@ -145,7 +143,7 @@ static int open_all(struct hp_engine *engine, struct functions **ret_functions, 
 	if (!functions)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	functions->engine = engine;
-	functions->flight_link = -1;
+	hp_flight_reader_init(&functions->reader);
 	r = new_models(functions);
 	if (r == 0)
 		r = hp_functions_visibility_new(engine, &functions->visibility);
@@ -211,6 +209,21 @@ void hp_functions_wait_attached(void *state)
 		hp_functions_probe_wait_attached(functions->probe);
 }
 
+void hp_functions_prices(void *state, uint32_t entity, uint32_t *ret_price_ns,
+			 uint32_t *ret_bias_ns)
+{
+	struct functions *functions = state;
+	struct hp_functions_totals totals = {0};
+
+	*ret_price_ns = *ret_bias_ns = 0;
+	if (functions)
+		totals = hp_functions_probe_totals(functions->probe);
+	if (!totals.controls || entity >= totals.nentities)
+		return;
+	*ret_price_ns = totals.controls[entity].price_ns;
+	*ret_bias_ns = totals.controls[entity].bias_ns;
+}
+
 /* Tells BPF which calls of @entity are slow enough for a stack: at first all but the shortest. */
 static void set_threshold(struct functions *functions, uint32_t entity)
 {
@@ -238,6 +251,20 @@ static int take_call(struct functions *functions, const struct hp_call_event *ca
 	return r;
 }
 
+static int take_credited(struct functions *functions, const struct hp_event *event, size_t size)
+{
+	const struct hp_credited_event *credited = (const void *)event;
+	struct hp_call_event call;
+	int r;
+
+	if (!functions->credit || !hp_functions_credit_valid(event, size))
+		return -EINVAL;
+	call = credited->call;
+	call.hdr.kind = HP_EVENT_CALL;
+	r = take_call(functions, &call, sizeof(call));
+	return r < 0 ? r : hp_functions_credit_record(functions->credit, credited);
+}
+
 static int take_stack(struct functions *functions, const struct hp_event *event, size_t size)
 {
 	const struct hp_slow_event *slow = (const void *)event;
@@ -259,6 +286,8 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 
 	if (event->kind == HP_EVENT_SLOW)
 		return take_stack(functions, event, size);
+	if (event->kind == HP_EVENT_CREDITED)
+		return take_credited(functions, event, size);
 	if (event->kind != HP_EVENT_VALUES)
 		return take_call(functions, (const void *)event, size);
 	if (!hp_functions_values_valid(event, size))
@@ -269,61 +298,10 @@ static int functions_event(void *state, const struct hp_event *event, size_t siz
 	return r < 0 ? r : hp_functions_values_record(functions->values, values);
 }
 
-static int attach_flight(struct functions *functions, const struct hp_functions_totals *totals)
-{
-	pid_t pid = 0; /* all */
-	int r;
-
-	if (functions->flight_link >= 0)
-		return 0;
-	if (!hp_engine_settings(functions->engine)->follow_forks)
-		pid = hp_target_pid(hp_engine_target(functions->engine));
-	r = hp_functions_flight_attach(totals->flight_fd, pid);
-	if (r < 0)
-		return r;
-	functions->flight_link = r;
-	return 0;
-}
-
-static uint8_t mode_of(const void *arg, uint32_t entity)
-{
-	const struct hp_guard_entity *entities = arg;
-
-	return entities[entity].mode;
-}
-
-static void read_flight(struct functions *functions, uint64_t now_ns)
-{
-	const struct hp_functions_totals totals = hp_functions_probe_totals(functions->probe);
-	const struct hp_flight_context context = {
-		.nentities = totals.nentities,
-		.mode_of = mode_of,
-		.arg = totals.entities,
-		.controls = totals.controls,
-	};
-	struct hp_functions_flight *flight = &functions->flight;
-	int r;
-
-	if (!totals.cells)
-		return;
-	r = attach_flight(functions, &totals);
-	if (r == 0)
-		r = hp_functions_flight_read(functions->flight_link, &context, now_ns, flight);
-	if (r == 0) {
-		snprintf(flight->failed, sizeof(flight->failed), "%s",
-			 totals.go ? "calls of Go functions in progress are not read" : "");
-	} else if (!flight->failed[0]) {
-		snprintf(flight->failed, sizeof(flight->failed),
-			 "calls in progress cannot be read: %s", hp_err_name(r));
-		hp_log(HP_LOG_WARN, "functions", "%s", flight->failed);
-	}
-}
-
 static void functions_collect(void *state, uint64_t now_ns)
 {
 	struct functions *functions = state;
 	uint64_t lost = hp_core_stat(hp_engine_core(functions->engine), HP_STAT_RING_FULL);
-	uint64_t asked = functions->flight_asked_ns, read = functions->flight.read_ns;
 
 	if (hp_functions_probe_is_outdated(functions->probe)) {
 		start_over(functions);
@@ -334,8 +312,9 @@ static void functions_collect(void *state, uint64_t now_ns)
 	if (!functions->controls)
 		functions->controls = hp_functions_probe_totals(functions->probe).controls;
 	hp_functions_heatmap_lose(functions->heatmap, now_ns, lost);
-	if ((asked && now_ns < asked + FLIGHT_ASKED_NS) || now_ns >= read + FLIGHT_IDLE_NS)
-		read_flight(functions, now_ns);
+	if (hp_flight_reader_is_due(&functions->reader, now_ns))
+		hp_flight_reader_read(&functions->reader, functions->engine, functions->probe,
+				      now_ns);
 }
 
 static void add_sources(struct functions *functions, struct hp_functions_list *list)
@@ -345,11 +324,9 @@ static void add_sources(struct functions *functions, struct hp_functions_list *l
 	list->evidence = hp_functions_visibility_ask(functions->visibility, list->plan);
 }
 
-static int functions_snapshot(void *state, const struct hp_query *query, const char *method,
-			      int *ret_status, struct hp_snapshot **ret_snapshot)
+static struct hp_functions_source source_of(struct functions *functions)
 {
-	struct functions *functions = state;
-	const struct hp_functions_source source = {
+	return (struct hp_functions_source){
 		.engine = functions->engine,
 		.model = functions->model,
 		.probe = functions->probe,
@@ -358,8 +335,24 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		.slowest = functions->slowest,
 		.values = functions->values,
 		.stacks = functions->stacks,
-		.flight = &functions->flight,
+		.flight = &functions->reader.flight,
+		.credit = functions->credit,
 	};
+}
+
+int hp_functions_allocs(void *state, uint32_t id, struct hp_snapshot **ret_snapshot)
+{
+	const struct hp_functions_source source = source_of(state);
+
+	return id ? hp_functions_alloc_logs_snapshot(&source, id, ret_snapshot)
+		  : hp_functions_alloc_snapshot(&source, ret_snapshot);
+}
+
+static int functions_snapshot(void *state, const struct hp_query *query, const char *method,
+			      int *ret_status, struct hp_snapshot **ret_snapshot)
+{
+	struct functions *functions = state;
+	const struct hp_functions_source source = source_of(functions);
 	int r;
 
 	switch (query->kind) {
@@ -377,12 +370,12 @@ static int functions_snapshot(void *state, const struct hp_query *query, const c
 		return hp_functions_visibility_snapshot(&source, functions->visibility,
 							query->filter, ret_status, ret_snapshot);
 	case HP_FUNCTIONS_IN_FLIGHT:
-		functions->flight_asked_ns = hp_clock_mono_ns();
+		functions->reader.asked_ns = hp_clock_mono_ns();
 		return hp_functions_in_flight_snapshot(&source, ret_snapshot);
 	default:
 		break;
 	}
-	functions->flight_asked_ns = hp_clock_mono_ns();
+	functions->reader.asked_ns = hp_clock_mono_ns();
 	r = hp_functions_list_snapshot(&source, ret_snapshot);
 	if (r == 0 && query->source)
 		add_sources(functions, (struct hp_functions_list *)*ret_snapshot);
@@ -394,7 +387,9 @@ static void functions_stop(void *state)
 	struct functions *functions = state;
 
 	hp_functions_visibility_stop(functions->visibility);
-	read_flight(functions, hp_clock_mono_ns()); /* while frames still mean something */
+	/* While frames still mean something. */
+	hp_flight_reader_read(&functions->reader, functions->engine, functions->probe,
+			      hp_clock_mono_ns());
 	hp_functions_probe_stop(functions->probe);
 }
 

@@ -79,10 +79,12 @@ static bool is_alive(const struct item *item, const struct hp_flight_context *co
 		     const struct hp_frame *frame, uint32_t i)
 {
 	uint64_t word;
+	uint8_t mode;
 
 	if (frame->entity == 0 || frame->entity >= context->nentities || frame->sp < item->head.sp)
 		return false;
-	if (context->mode_of(context->arg, frame->entity) == HP_MODE_EXITS)
+	mode = context->mode_of(context->arg, frame->entity);
+	if (mode == HP_MODE_EXITS || mode == HP_MODE_GO)
 		return context->controls[frame->entity].generation != 0;
 	memcpy(&word, item->returns + i * sizeof(word), sizeof(word));
 	return word && word == item->head.trampoline;

@@ -17,6 +17,9 @@
  *   - the kernel's trampoline still stands where their return address was, where a return probe sees the end. This
  *     also finds calls that have ended unseen, because the probe was taken away meanwhile. Functions whose end
  *     is seen by probes on ret have no such witness, and are dropped when their probes are.
+ * Goroutines are read in the same way, from their map: their stack pointers are distances from the stack's upper end
+ * (bpf/lib/goroutine.bpf.h), the own one of a goroutine that waits is what Go has saved, and that of one that runs is
+ * unknown. Their thread is 0.
  * What is left of a call that longjmp skipped counts until other calls have written over its return address.
  * Pure; engine thread only.
  */

@@ -51,7 +51,10 @@ int hp_functions_flight_text(const struct hp_functions_flight *flight,
 
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "thread %u: ", call->tid);
+	if (call->tid)
+		fprintf(out, "thread %u: ", call->tid);
+	else
+		fprintf(out, "a goroutine: ");
 	for (uint32_t i = 0; i < call->nframes; i++) {
 		if (i == TEXT_OUTER && call->nframes > TEXT_OUTER + TEXT_INNER) {
 			i = call->nframes - TEXT_INNER;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "domains/functions/functions_guard_price.h"
 #include "elf/signature.h"
 #include "hotpathd/abi/values.h"
 #include "probe/bpfsys.h"
@@ -13,25 +14,6 @@
 #define HOT_BATCH 32
 /* Of slow calls, for each beat of a quarter of a second: some microseconds each. */
 #define SLOW_STACKS 25
-
-/* Of copying arguments and result: assumed, on the side of the target. */
-#define VALUES_NS 800
-
-static struct hp_price price_of(const struct hp_functions_guard *guard,
-				const struct hp_plan_function *function)
-{
-	static const uint8_t ends[] = {
-		[HP_MODE_RETURN] = HP_PRICE_RETURN,
-		[HP_MODE_EXITS] = HP_PRICE_EXITS,
-		[HP_MODE_GO] = HP_PRICE_GO,
-		[HP_MODE_COUNT] = HP_PRICE_RETURN,
-	};
-	struct hp_price price = guard->settings.prices.of[ends[function->mode]][function->class];
-
-	if (function->mode == HP_MODE_COUNT)
-		price = (struct hp_price){.timed_ns = price.skip_ns, .skip_ns = price.skip_ns};
-	return price;
-}
 
 static uint8_t heat_of(const struct hp_functions_guard *guard,
 		       const struct hp_plan_function *function)
@@ -115,61 +97,6 @@ static void admit(struct hp_functions_guard *guard, struct hp_plan_function *fun
 	}
 }
 
-/* Before the first hit. Assumed prices are no reason to change durations. */
-static void set_price(const struct hp_functions_guard *guard,
-		      const struct hp_plan_function *function)
-{
-	struct hp_guard_entity *entity = &guard->entities[function->entity];
-	struct hp_control *control = &guard->object->controls[function->entity];
-	struct hp_price price = price_of(guard, function);
-
-	uint32_t values_ns = function->shows_values ? VALUES_NS : 0;
-
-	entity->stepped |= function->class == HP_SITE_STEPPED;
-	if (price.timed_ns + values_ns < entity->time_ns)
-		return;
-	entity->time_ns = price.timed_ns + values_ns; /* durations: BPF measures it, each time */
-	entity->skip_ns = price.skip_ns;
-	if (!guard->settings.prices.calibrated || guard->settings.raw)
-		return;
-	control->price_ns = price.timed_ns;
-	control->skip_ns = price.skip_ns;
-	control->bias_ns = price.bias_ns;
-}
-
-/*
- * The kernel asks the links of all followed processes at each hit, whose-ever it is (measured: 145 ns each), and a session of
- * another process always asks for the return, so that passing over a call saves next to nothing.
- */
-#define KIN_NS 145
-
-struct hp_price hp_functions_guard_price(const struct hp_functions_guard *guard, uint32_t id)
-{
-	const struct hp_guard_entity *entity = &guard->entities[id];
-	uint32_t kin_ns = (uint32_t)guard->links.kin.len * KIN_NS;
-	struct hp_price price = {
-		.timed_ns = entity->time_ns + kin_ns,
-		.skip_ns = entity->skip_ns + kin_ns,
-	};
-
-	if (kin_ns && entity->mode == HP_MODE_RETURN)
-		price.skip_ns = price.timed_ns;
-	return price;
-}
-
-void hp_functions_guard_reprice(struct hp_functions_guard *guard)
-{
-	for (uint32_t id = 1; id < guard->object->nentities; id++) {
-		struct hp_control *control = &guard->object->controls[id];
-		struct hp_price price = hp_functions_guard_price(guard, id);
-
-		if (!control->price_ns)
-			continue;
-		__atomic_store_n(&control->price_ns, price.timed_ns, __ATOMIC_RELAXED);
-		__atomic_store_n(&control->skip_ns, price.skip_ns, __ATOMIC_RELAXED);
-	}
-}
-
 int hp_functions_guard_init(struct hp_functions_guard *guard, struct hp_plan *plan,
 			    const struct hp_functions_object *object,
 			    const struct hp_guard_settings *settings)
@@ -202,7 +129,7 @@ int hp_functions_guard_extend(struct hp_functions_guard *guard, size_t from)
 		admit(guard, &functions[i]);
 		if (functions[i].reason)
 			continue;
-		set_price(guard, &functions[i]);
+		hp_functions_guard_set_price(guard, &functions[i]);
 		guard->order[guard->norder++] = (uint32_t)i;
 	}
 	hp_functions_guard_sort(guard);
@@ -253,12 +180,18 @@ static const struct hp_plan_function *ordered(const struct hp_functions_guard *g
 	return &guard->plan->functions.data[guard->order[i]];
 }
 
-static bool may_follow(const struct hp_functions_guard *guard,
-		       const struct hp_plan_function *function, const struct hp_plan_function *next)
+static bool is_alike(const struct hp_plan_function *left, const struct hp_plan_function *right)
 {
-	return next->image == function->image && next->mode == function->mode &&
-	       next->shows_values == function->shows_values && next->exact == function->exact &&
-	       heat_of(guard, next) == heat_of(guard, function);
+	return left->image == right->image && left->mode == right->mode &&
+	       left->shows_values == right->shows_values;
+}
+
+static bool may_follow(const struct hp_functions_guard *guard, size_t from, size_t to)
+{
+	const struct hp_plan_function *first = ordered(guard, from), *next = ordered(guard, to);
+
+	return is_alike(first, next) && next->exact == first->exact &&
+	       heat_of(guard, next) == heat_of(guard, first);
 }
 
 /* End of the batch that starts at @from: at most @max functions, one link, equally hot, whole entities. */
@@ -266,7 +199,7 @@ static size_t batch_end(const struct hp_functions_guard *guard, size_t from, siz
 {
 	size_t to = from;
 
-	while (to < guard->norder && may_follow(guard, ordered(guard, from), ordered(guard, to))) {
+	while (to < guard->norder && may_follow(guard, from, to)) {
 		if (to - from >= max &&
 		    ordered(guard, to)->entity != ordered(guard, to - 1)->entity)
 			break;
@@ -405,17 +338,47 @@ bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint3
 	       guard->object->programs.session_fd >= 0;
 }
 
-int hp_functions_guard_take_back(struct hp_functions_guard *guard, uint32_t id)
+static bool is_among(const uint32_t *ids, size_t n, uint32_t id)
 {
-	size_t from = 0, to;
+	for (size_t i = 0; i < n; i++) {
+		if (ids[i] == id)
+			return true;
+	}
+	return false;
+}
 
-	while (from < guard->norder && ordered(guard, from)->entity != id)
-		from++;
-	to = from;
-	while (to < guard->norder && ordered(guard, to)->entity == id)
-		to++;
-	hp_functions_guard_set_level(guard, id,
-				     hp_functions_guard_can_sample(guard, id) ? HP_LEVEL_SAMPLED
-									      : HP_LEVEL_TIMED);
-	return attach(guard, guard->order + from, to - from);
+/* Those of the @n functions @ids that can share a link with the one at @from of `order`. */
+static int attach_alike(struct hp_functions_guard *guard, size_t from, const uint32_t *ids,
+			size_t n)
+{
+	HP_AUTO_FREE uint32_t *alike = calloc(guard->norder - from, sizeof(*alike));
+	const struct hp_plan_function *first = ordered(guard, from);
+	size_t len = 0;
+
+	if (!alike)
+		return -ENOMEM;
+	for (size_t i = from; i < guard->norder; i++) {
+		if (is_among(ids, n, ordered(guard, i)->entity) &&
+		    is_alike(first, ordered(guard, i)))
+			alike[len++] = guard->order[i];
+	}
+	return attach(guard, alike, len);
+}
+
+int hp_functions_guard_take_back(struct hp_functions_guard *guard, const uint32_t *ids, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n; i++)
+		hp_functions_guard_set_level(guard, ids[i],
+					     hp_functions_guard_can_sample(guard, ids[i])
+						     ? HP_LEVEL_SAMPLED
+						     : HP_LEVEL_TIMED);
+	for (size_t i = 0; i < guard->norder && r == 0; i++) {
+		uint32_t id = ordered(guard, i)->entity;
+
+		if (is_among(ids, n, id) && !guard->entities[id].attached)
+			r = attach_alike(guard, i, ids, n);
+	}
+	return r;
 }

@@ -77,11 +77,6 @@ int hp_functions_guard_attach_exact(struct hp_functions_guard *guard);
 /* The next @max functions, a few if they are hot; 0 = more to come, 1 = all are attached, negative errno. */
 int hp_functions_guard_attach_next(struct hp_functions_guard *guard, size_t max);
 
-/* What a call of function @id costs as things are: followed children make each call dearer. */
-struct hp_price hp_functions_guard_price(const struct hp_functions_guard *guard, uint32_t id);
-/* Tells BPF so, which takes prices out of durations; to be called when children come or go. */
-void hp_functions_guard_reprice(struct hp_functions_guard *guard);
-
 /* Takes effect with the next hit; the links of dropped functions go with hp_functions_guard_drop_unattached(). */
 void hp_functions_guard_set_level(struct hp_functions_guard *guard, uint32_t id,
 				  enum hp_level level);
@@ -96,5 +91,8 @@ bool hp_functions_guard_may_release(const struct hp_functions_guard *guard);
 /* How long @entity has had no probe since it first had one. Any thread. */
 uint64_t hp_guard_unprobed_ns(const struct hp_guard_entity *entity, uint64_t now_ns);
 bool hp_functions_guard_can_sample(const struct hp_functions_guard *guard, uint32_t id);
-/* Attaches the dropped function @id again, sampled where possible. 0 or negative errno. */
-int hp_functions_guard_take_back(struct hp_functions_guard *guard, uint32_t id);
+/*
+ * Attaches the @n dropped functions @ids again, sampled where possible, in as few links as can be: opening and closing one
+ * takes some milliseconds each, in which the target pays for what is in it. 0 or negative errno.
+ */
+int hp_functions_guard_take_back(struct hp_functions_guard *guard, const uint32_t *ids, size_t n);

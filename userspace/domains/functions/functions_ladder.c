@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "domains/functions/functions_guard_price.h"
 #include "domains/functions/functions_model.h"
 #include "probe/plan.h"
 
@@ -18,6 +19,8 @@
 #define FIRST_BACKOFF_NS 5000000000ull
 #define LAST_BACKOFF_NS  120000000000ull
 #define RETRY_AT_ONCE    8
+/* Who is due so soon goes along with one that is due: they share a link, and thus what it costs. */
+#define RETRY_ALONG_NS 1000000000ull
 /* In windows that are shorter only what costs so many budgets is dropped. */
 #define STEADY_NS 100000000ull
 #define PATIENCE  2
@@ -78,7 +81,8 @@ static int drop(struct hp_functions_ladder *ladder, const struct hp_governor_mov
 {
 	struct hp_ladder_drop fresh = {.shown.entity = move->index, .backoff_ns = FIRST_BACKOFF_NS};
 	struct hp_ladder_drop *known = find_drop(ladder, move->index);
-	const struct hp_price price = hp_functions_guard_price(ladder->guard, move->index);
+	const struct hp_price price =
+		hp_price_billed(hp_functions_guard_price(ladder->guard, move->index));
 	struct hp_ladder_drop *drop = known ? known : &fresh;
 
 	snprintf(drop->shown.reason, sizeof(drop->shown.reason),
@@ -94,34 +98,40 @@ static int drop(struct hp_functions_ladder *ladder, const struct hp_governor_mov
 	return known ? 0 : hp_vec_push(&ladder->drops, fresh);
 }
 
+static bool is_due(const struct hp_ladder_drop *drop, uint64_t at_ns)
+{
+	return drop->shown.active && drop->retry_ns <= at_ns;
+}
+
+/* Tries share a link, so they wait until all of them can be paid for. */
 int hp_functions_ladder_retry(struct hp_functions_ladder *ladder)
 {
-	uint64_t now = hp_clock_mono_ns(), paid = 0;
+	struct hp_ladder_drop *due[RETRY_AT_ONCE];
+	uint64_t now = hp_clock_mono_ns();
+	uint32_t ids[RETRY_AT_ONCE];
+	bool any = false;
 	double cpus = 0;
-	int tried = 0;
+	size_t n = 0;
+	int r;
 
 	if (ladder->calm_windows < CALM_WINDOWS)
 		return 0;
 	hp_vec_each(drop, &ladder->drops) {
-		uint64_t price;
-		int r;
-
-		if (tried == RETRY_AT_ONCE || !drop->shown.active || now < drop->retry_ns)
+		if (n == RETRY_AT_ONCE || !is_due(drop, now + RETRY_ALONG_NS))
 			continue;
+		any |= is_due(drop, now);
 		cpus += drop->cpus;
-		price = hp_purse_price(cpus, ladder->load);
-		if (!hp_purse_pay(&ladder->purse, price - paid))
-			break;
-		paid = price;
-		drop->shown.active = false;
-		r = hp_functions_guard_take_back(ladder->guard, drop->shown.entity);
-		if (r < 0)
-			return r;
-		tried++;
+		due[n++] = drop;
 	}
-	if (tried)
-		ladder->calm_windows = 0;
-	return tried;
+	if (!any || !hp_purse_pay(&ladder->purse, hp_purse_price(cpus, ladder->load)))
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		due[i]->shown.active = false;
+		ids[i] = due[i]->shown.entity;
+	}
+	ladder->calm_windows = 0;
+	r = hp_functions_guard_take_back(ladder->guard, ids, n);
+	return r < 0 ? r : (int)n;
 }
 
 static size_t collect(const struct hp_functions_ladder *ladder,
@@ -136,7 +146,7 @@ static size_t collect(const struct hp_functions_ladder *ladder,
 
 		if (!entity->attached)
 			continue;
-		price = hp_functions_guard_price(guard, id);
+		price = hp_price_billed(hp_functions_guard_price(guard, id));
 		functions[n++] = (struct hp_governor_function){
 			.index = id,
 			.hits = hits_of(guard, id) - entity->seen,

@@ -189,6 +189,11 @@ static int attach_survivors(struct hp_functions_links *links, struct leavers *ol
 	return r;
 }
 
+/*
+ * Until the link's last breakpoint, at @addr, is gone. Nothing tells when: the close() that removes it returns only behind the
+ * grace period that follows (trap:U20), and the kernel has no event in between. So the target's memory is looked at, every
+ * fourth time; the thread that closes is to be led after the target every millisecond anyway.
+ */
 static void wait_until_gone(struct hp_functions_links *links, uint64_t addr)
 {
 	uint64_t start = hp_clock_mono_ns();

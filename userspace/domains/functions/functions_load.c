@@ -52,6 +52,7 @@ static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
 		return -errno;
 	object->skel = skel;
 	config.nentities = object->nentities;
+	config.allocs = wanted->allocs;
 	want(skel->progs.hp_function_session, sessions, HP_ATTACH_UPROBE_SESSION);
 	want(skel->progs.hp_function_entry, true, type);
 	want(skel->progs.hp_function_paired, !sessions, type);
@@ -64,6 +65,9 @@ static int open_and_load(const struct hp_core *core, bool sessions, bool perf,
 	r = bpf_map__set_max_entries(skel->maps.hp_totals, config.ncpus * config.nentities);
 	if (r == 0)
 		r = bpf_map__set_max_entries(skel->maps.hp_controls, config.nentities);
+	if (r == 0 && wanted->allocs)
+		r = bpf_map__set_max_entries(skel->maps.hp_credits,
+					     config.ncpus * config.nentities);
 	if (r == 0 && wanted->go)
 		r = bpf_map__set_max_entries(skel->maps.hp_goroutines,
 					     perf ? HP_GOROUTINES_PREALLOCATED : HP_GOROUTINES_MAX);
@@ -98,7 +102,7 @@ static int map_table(const struct bpf_map *map, size_t bytes, int prot, void **r
 	return 0;
 }
 
-static int map_tables(struct hp_functions_object *object)
+static int map_tables(struct hp_functions_object *object, bool credits)
 {
 	void *table;
 	int r;
@@ -114,6 +118,14 @@ static int map_tables(struct hp_functions_object *object)
 	if (r < 0)
 		return r;
 	object->controls = table;
+	if (!credits)
+		return 0;
+	r = map_table(object->skel->maps.hp_credits,
+		      (size_t)object->ncpus * object->nentities * sizeof(struct hp_credit),
+		      PROT_READ, &table, &object->credits_bytes);
+	if (r < 0)
+		return r;
+	object->credits = table;
 	return 0;
 }
 
@@ -170,7 +182,7 @@ int hp_functions_object_load(const struct hp_core *core, const struct hp_functio
 	if (r == 0)
 		r = watch_exec(&object);
 	if (r == 0)
-		r = map_tables(&object);
+		r = map_tables(&object, wanted->allocs != HP_ALLOCS_OFF);
 	if (r < 0) {
 		hp_functions_object_free(&object);
 		return r;
@@ -179,6 +191,7 @@ int hp_functions_object_load(const struct hp_core *core, const struct hp_functio
 	object.programs.perf = perf;
 	object.value_specs_fd = bpf_map__fd(object.skel->maps.hp_value_specs);
 	object.flight_fd = bpf_program__fd(object.skel->progs.hp_function_flight);
+	object.goroutines_fd = bpf_map__fd(object.skel->maps.hp_goroutines);
 	object.execs = &object.skel->bss->hp_execs;
 	object.alive_until_ns = (uint64_t *)&object.skel->bss->hp_alive_until_ns;
 	object.slow_left = &object.skel->bss->hp_slow_left;
@@ -193,6 +206,8 @@ void hp_functions_object_free(struct hp_functions_object *object)
 		munmap((void *)object->cells, object->cells_bytes);
 	if (object->controls)
 		munmap(object->controls, object->controls_bytes);
+	if (object->credits)
+		munmap((void *)object->credits, object->credits_bytes);
 	hp_functions_bpf__destroy(object->skel);
 	memset(object, 0, sizeof(*object));
 }

@@ -101,6 +101,7 @@ static int load(struct hp_functions_probe *probe, struct hp_err *err)
 		.no_sessions = settings->no_sessions,
 		.go = probe->plan->preflight.flags & HP_PRE_GO,
 		.values = shows_values(probe),
+		.allocs = settings->allocs,
 	};
 	struct hp_functions_object object;
 	int r = hp_functions_object_load(hp_engine_core(probe->engine), &wanted, &object);
@@ -162,6 +163,7 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 	if (r < 0)
 		return r;
 	guard.prices = calibrate(probe);
+	hp_prices_publish(&guard.prices);
 	r = hp_functions_guard_init(&probe->guard, probe->plan, &probe->object, &guard);
 	if (r < 0)
 		return hp_err_set(err, r, "cannot attach: %s", hp_err_name(r));
@@ -175,10 +177,12 @@ static int prepare(struct hp_functions_probe *probe, struct hp_err *err)
 	hp_functions_guard_beat(&probe->guard, hp_clock_mono_ns() + ALIVE_NS);
 	totals = (struct hp_functions_totals){
 		.cells = probe->object.cells,
+		.credits = probe->object.credits,
 		.ncpus = probe->object.ncpus,
 		.nentities = probe->object.nentities,
 		.controls = probe->object.controls,
 		.flight_fd = probe->object.flight_fd,
+		.goroutines_fd = probe->object.goroutines_fd,
 		.go = probe->plan->preflight.flags & HP_PRE_GO,
 		.entities = probe->guard.entities,
 	};

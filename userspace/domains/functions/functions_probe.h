@@ -39,12 +39,14 @@ void hp_functions_probe_beat(struct hp_functions_probe *probe, uint64_t now_ns);
 
 /* The totals as BPF adds them up, mapped; NULL before they exist. Valid until free. */
 struct hp_functions_totals {
-	const struct hp_cell *cells; /* CPU-major, nentities wide */
+	const struct hp_cell *cells;     /* CPU-major, nentities wide */
+	const struct hp_credit *credits; /* the same order; NULL without the domain alloc */
 	uint32_t ncpus, nentities;
 	const struct hp_guard_entity *entities; /* mode, level and stepped are of use */
 	struct hp_control
 		*controls; /* by entity, mapped; `slow` is the engine's, the rest is not */
 	int flight_fd;     /* program: task iterator of calls in progress */
+	int goroutines_fd; /* map: the same of goroutines, while there is Go code */
 	bool go;           /* some calls are kept by goroutine, which the iterator does not see */
 };
 

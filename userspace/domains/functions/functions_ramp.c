@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "domains/functions/functions_board.h"
 #include "domains/functions/functions_guard.h"
+#include "domains/functions/functions_guard_price.h"
 #include "domains/functions/functions_heat.h"
 #include "domains/functions/functions_ladder.h"
 #include "domains/functions/functions_perf.h"

@@ -6,9 +6,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "domains/cpu/cpu_symbols.h"
 #include "domains/functions/functions_stacks.h"
 #include "probe/registry.h"
+#include "probe/symbols.h"
 
 /* Outermost functions of a thread. */
 static const char *const roots[] = {
@@ -27,7 +27,7 @@ struct hp_functions_stack_names {
 	struct hp_modcache *modules;
 	struct hp_registry *registry;
 	struct hp_functions_stacks *stacks;
-	struct hp_cpu_symbols
+	struct hp_symbols
 		*symbols; /* the thread's; NULL = no stack so far, or the target was gone */
 	pthread_t thread;
 };
@@ -49,12 +49,12 @@ static bool is_root(const char *name)
 static void name(struct hp_functions_stack_names *names, const struct hp_stack_job *job)
 {
 	uint32_t entities[HP_STACK_MAX_FRAMES] = {0};
-	struct hp_cpu_frame frame = {0};
+	struct hp_code_frame frame = {0};
 
 	if (!names->symbols)
-		hp_cpu_symbols_new(names->pid, names->modules, names->registry, &names->symbols);
+		hp_symbols_new(names->pid, names->modules, names->registry, &names->symbols);
 	for (uint32_t i = 0; i < job->n && names->symbols; i++) {
-		frame = hp_cpu_symbols_user(names->symbols, job->addrs[i], true);
+		hp_symbols_user(names->symbols, job->addrs[i], true, &frame, 1);
 		entities[i] = frame.entity;
 	}
 	hp_functions_stacks_name(names->stacks, job, entities,
@@ -98,6 +98,6 @@ void hp_functions_stack_names_free(struct hp_functions_stack_names *names)
 		return;
 	hp_functions_stacks_stop(names->stacks);
 	pthread_join(names->thread, NULL);
-	hp_cpu_symbols_free(names->symbols);
+	hp_symbols_free(names->symbols);
 	free(names);
 }

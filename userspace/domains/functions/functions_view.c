@@ -133,8 +133,27 @@ static void add_source_state(struct hp_json *json, const struct hp_functions_lis
 {
 	if (list->source)
 		hp_json_str(json, "source_state",
-			    list->evidence && hp_evidence_complete(list->evidence) ? "ready"
-										   : "reading");
+			    list->plan && list->evidence && hp_evidence_complete(list->evidence)
+				    ? "ready"
+				    : "reading");
+}
+
+/* A caller that was timed itself says nothing of calls in it that were not: the list does. */
+static void add_self_note(struct hp_json *json, const struct hp_functions_list *list)
+{
+	size_t n = 0;
+	char text[200];
+
+	for (size_t i = 0; i < list->nrows; i++)
+		n += list->rows[i].counted || is_estimated(&list->rows[i]);
+	if (!n)
+		return;
+	snprintf(
+		text, sizeof(text),
+		"calls of %zu functions were not, or not all, timed (sampling): those calls are in "
+		"the self time of their callers",
+		n);
+	hp_json_str(json, "self_note", text);
 }
 
 static void add_dropped(struct hp_json *json, const struct hp_functions_list *list)
@@ -209,6 +228,7 @@ static int render_list(const struct hp_snapshot *base, const struct hp_settings 
 	hp_json_u64(json, "included_count", shown);
 	add_dropped(json, list);
 	add_source_state(json, list);
+	add_self_note(json, list);
 	hp_json_end(json);
 	return 0;
 }

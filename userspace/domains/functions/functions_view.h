@@ -4,6 +4,7 @@
 
 #include "engine/domain.h"
 
+struct hp_functions_credit;
 struct hp_functions_edges;
 struct hp_functions_flight;
 struct hp_functions_heatmap;
@@ -36,6 +37,7 @@ struct hp_functions_source {
 	struct hp_functions_values *values;
 	struct hp_functions_stacks *stacks;
 	struct hp_functions_flight *flight;
+	struct hp_functions_credit *credit; /* NULL without the domain alloc */
 };
 
 int hp_functions_list_snapshot(const struct hp_functions_source *source,
