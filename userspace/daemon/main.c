@@ -17,6 +17,7 @@
 #include "daemon/explain.h"
 #include "daemon/options.h"
 #include "daemon/report.h"
+#include "domains/alloc/alloc.h"
 #include "domains/domains.h"
 #include "domains/functions/functions.h"
 #include "elf/sandbox.h"
@@ -25,6 +26,7 @@
 #include "http/api.h"
 #include "http/router.h"
 #include "http/server.h"
+#include "probe/allocator_pools.h"
 #include "probe/kfeat.h"
 #include "probe/plan.h"
 #include "probe/plan_print.h"
@@ -48,6 +50,7 @@ struct run {
 	const struct hp_options *options;
 	struct hp_select *functions, *exclude, *exact;
 	struct hp_argspecs *args;
+	struct hp_allocator_pools *pools;
 	struct hp_settings settings;
 	struct hp_target *target;
 	struct hp_engine *engine;
@@ -69,6 +72,7 @@ static void run_free(struct run *run)
 	hp_select_free(run->exclude);
 	hp_select_free(run->exact);
 	hp_argspecs_free(run->args);
+	hp_allocator_pools_free(run->pools);
 	if (run->signal_fd >= 0)
 		close(run->signal_fd);
 	hp_sandbox_stop();
@@ -100,6 +104,27 @@ static int compile_args(const char **specs, struct hp_argspecs **ret_args, struc
 	return 0;
 }
 
+static int compile_pools(const char **specs, struct hp_allocator_pools **ret_pools,
+			 struct hp_err *err)
+{
+	HP_AUTO(hp_allocator_pools) struct hp_allocator_pools *pools = NULL;
+	int r = hp_allocator_pools_new(&pools);
+
+	for (size_t i = 0; r == 0 && specs && specs[i]; i++)
+		r = hp_allocator_pools_add(pools, specs[i], err);
+	if (r < 0)
+		return r;
+	*ret_pools = HP_TAKE_PTR(pools);
+	return 0;
+}
+
+static enum hp_allocs allocs_of(const struct hp_options *options)
+{
+	if (!options->domains || !hp_options_has_domain(options, "alloc"))
+		return HP_ALLOCS_OFF;
+	return options->alloc_cumulative ? HP_ALLOCS_CUMULATIVE : HP_ALLOCS_EXCLUSIVE;
+}
+
 static int make_settings(struct run *run, struct hp_err *err)
 {
 	const struct hp_options *options = run->options;
@@ -111,16 +136,20 @@ static int make_settings(struct run *run, struct hp_err *err)
 		r = compile(options->exact, &run->exact, err);
 	if (r == 0)
 		r = compile_args(options->args, &run->args, err);
+	if (r == 0)
+		r = compile_pools(options->allocators, &run->pools, err);
 	run->settings = (struct hp_settings){
 		.functions = run->functions,
 		.exclude = run->exclude,
 		.exact = run->exact,
 		.args = run->args,
+		.pools = run->pools,
 		.percentiles = options->percentiles,
 		.npercentiles = options->npercentiles,
 		.cpu_hz = options->cpu_hz,
 		.cpu_window_sec = options->cpu_window_sec,
 		.cpu_inclusive = options->cpu_inclusive,
+		.no_inline = options->no_inline,
 		.overhead_percent = options->overhead_percent,
 		.starting = run->options->argv != NULL,
 		.follow_forks = options->follow_forks,
@@ -128,6 +157,10 @@ static int make_settings(struct run *run, struct hp_err *err)
 		.wire_latest = options->wire == HP_WIRE_LATEST,
 		.limit = options->limit,
 		.ring_bytes = options->ring_kib * 1024,
+		.allocs = allocs_of(options),
+		.alloc_count = options->alloc_count,
+		.alloc_blocks = options->alloc_blocks,
+		.alloc_period = options->alloc_period,
 		.no_sessions = getenv("HOTPATHD_NO_SESSIONS") != NULL,
 	};
 	return r;
@@ -225,7 +258,10 @@ static int start_engine(struct run *run, struct hp_err *err)
 	int r;
 
 	for (int i = 0; i < HP_NDOMAINS; i++)
-		config.enabled[i] = hp_options_has_domain(run->options, hp_domains[i]->name);
+		config.enabled[i] =
+			run->options->domains
+				? hp_options_has_domain(run->options, hp_domains[i]->name)
+				: !hp_domains[i]->only_if_named;
 	r = hp_engine_new(&config, &run->engine, err);
 	return r < 0 ? r : hp_engine_open(run->engine, err);
 }
@@ -282,6 +318,7 @@ static int profile(struct run *run)
 		return fail(EXIT_RUN, &err);
 	if (run->child) {
 		hp_functions_wait_attached(hp_engine_domain(run->engine, HP_DOMAIN_functions));
+		hp_alloc_wait_attached(hp_engine_domain(run->engine, HP_DOMAIN_alloc));
 		hp_child_go(run->child);
 	}
 	end = hp_engine_run(run->engine);

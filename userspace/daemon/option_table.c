@@ -30,11 +30,25 @@ static const struct hp_option table[] = {
 	 "time these, and show arguments and result of each call: SPEC is GLOB, types from debug information, "
 	 "or 'GLOB(TYPE, ...) -> TYPE' with types int long u32 u64 ... ptr hex bool char str str[N] float double; "
 	 "repeatable"},
-	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all", "measure only these:"
+	{"domains", "LIST", HP_OPTION_DOMAINS, FIELD(domains), 0, 0, "all but offcpu, alloc",
+	 "measure only these:"
 #define HP_DOMAIN(name) " " #name
 #include "hotpathd/domains.def"
 #undef HP_DOMAIN
 	},
+	{"allocator", "SPEC", HP_OPTION_PATTERN, FIELD(allocators), 0, 0, NULL,
+	 "count the blocks of a pool or arena of the program's own as allocations: SPEC is 'alloc=FN(size=N)', "
+	 "'free=FN(N)', 'realloc=FN(block=N, size=N)' or several of them, N the number of the argument from 1 "
+	 "(with count=N a size of each of so many; with block=N in alloc, the block is stored where that argument points); "
+	 "repeatable"},
+	{"alloc-mode", "MODE", HP_OPTION_ALLOC_MODE, 0, 0, 0, "bytes",
+	 "what functions are ranked by with the domain alloc: bytes or count of their requests"},
+	{"alloc-cumulative", NULL, HP_OPTION_FLAG, FIELD(alloc_cumulative), 0, 0, NULL,
+	 "credit a request to all timed functions it is made in, not only to the innermost"},
+	{"alloc-blocks", "N", HP_OPTION_NUMBER, FIELD(alloc_blocks), 16, 1 << 26, "1000000",
+	 "live blocks that the domain alloc remembers, about 100 bytes of kernel memory each"},
+	{"alloc-period", "BYTES", HP_OPTION_NUMBER, FIELD(alloc_period), 0, 1 << 30, "524288",
+	 "of the requests for so many bytes about one has its stack taken, at random; 0 = each one"},
 	{"percentiles", "LIST", HP_OPTION_PERCENTILES, 0, 0, 0, "95",
 	 "percentiles to show, such as 50,95,99.9"},
 	{"cpu-hz", "N", HP_OPTION_NUMBER, FIELD(cpu_hz), 1, 10000, "99",
@@ -43,6 +57,8 @@ static const struct hp_option table[] = {
 	 "the CPU report covers the newest SEC seconds"},
 	{"cpu-inclusive", NULL, HP_OPTION_FLAG, FIELD(cpu_inclusive), 0, 0, NULL,
 	 "count a CPU sample for every function on its stack, not only for the innermost"},
+	{"no-inline", NULL, HP_OPTION_FLAG, FIELD(no_inline), 0, 0, NULL,
+	 "leave inlined functions and lines out of CPU stacks; without it, they are read from debug information"},
 	{"duration", "SEC", HP_OPTION_SECONDS, 0, 0, 0, NULL,
 	 "stop after SEC seconds (fractions allowed)"},
 	{"report", "FILE", HP_OPTION_TEXT, FIELD(report), 0, 0, NULL,

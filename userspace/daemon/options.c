@@ -113,13 +113,29 @@ static bool one_of(const char *text, const char *first, const char *second, bool
 	return *ret_is_second || strcmp(text, first) == 0;
 }
 
+/* An option of two words. */
+static bool set_choice(struct hp_options *options, const struct hp_option *option, const char *text)
+{
+	bool second = false, known;
+
+	if (option->kind == HP_OPTION_WIRE) {
+		known = one_of(text, "0.18", "latest", &second);
+		options->wire = second ? HP_WIRE_LATEST : HP_WIRE_018;
+	} else if (option->kind == HP_OPTION_ALLOC_MODE) {
+		known = one_of(text, "bytes", "count", &options->alloc_count);
+	} else {
+		known = one_of(text, "text", "json", &second);
+		options->format = second ? HP_REPORT_JSON : HP_REPORT_TEXT;
+	}
+	return known;
+}
+
 /* 0, -EINVAL (the value does not fit) or -ENOMEM. */
 static int set_value(struct hp_options *options, const struct hp_option *option, const char *text)
 {
 	void *field = (char *)options + option->field;
 	uint64_t number = 0;
 	double decimal;
-	bool second;
 
 	switch (option->kind) {
 	case HP_OPTION_PID:
@@ -168,15 +184,9 @@ static int set_value(struct hp_options *options, const struct hp_option *option,
 		options->domains = text;
 		return are_domains(text) ? 0 : -EINVAL;
 	case HP_OPTION_WIRE:
-		if (!one_of(text, "0.18", "latest", &second))
-			return -EINVAL;
-		options->wire = second ? HP_WIRE_LATEST : HP_WIRE_018;
-		return 0;
+	case HP_OPTION_ALLOC_MODE:
 	case HP_OPTION_FORMAT:
-		if (!one_of(text, "text", "json", &second))
-			return -EINVAL;
-		options->format = second ? HP_REPORT_JSON : HP_REPORT_TEXT;
-		return 0;
+		return set_choice(options, option, text) ? 0 : -EINVAL;
 	case HP_OPTION_FLAG:
 	case HP_OPTION_COMMAND:
 		break;
@@ -222,6 +232,9 @@ static int refuse_value(const struct hp_option *option, const char *text, struct
 		break;
 	case HP_OPTION_WIRE:
 		snprintf(takes, sizeof(takes), "0.18 or latest");
+		break;
+	case HP_OPTION_ALLOC_MODE:
+		snprintf(takes, sizeof(takes), "bytes or count");
 		break;
 	case HP_OPTION_FORMAT:
 		snprintf(takes, sizeof(takes), "text or json");
@@ -358,6 +371,8 @@ int hp_options_parse(int argc, char **argv, struct hp_options **ret_options, str
 	options->percentiles[0] = 95;
 	options->npercentiles = 1;
 	options->cpu_hz = 99;
+	options->alloc_blocks = 1000000;
+	options->alloc_period = 524288;
 	options->overhead_percent = 3;
 	options->cpu_window_sec = 5;
 	options->ring_kib = 256;
@@ -384,6 +399,7 @@ void hp_options_free(struct hp_options *options)
 	free(options->exclude);
 	free(options->exact);
 	free(options->args);
+	free(options->allocators);
 	free(options);
 }
 

@@ -35,7 +35,7 @@ struct hp_options {
 	uint16_t port;
 	const char *listen;
 	/* Patterns, NULL-terminated, may be empty. */
-	const char **functions, **exclude, **exact, **args;
+	const char **functions, **exclude, **exact, **args, **allocators;
 	const char *explain; /* the pattern of HP_COMMAND_EXPLAIN */
 	const char *domains; /* NULL = all; names were checked against domains.def */
 	double percentiles[HP_MAX_PERCENTILES];
@@ -43,6 +43,11 @@ struct hp_options {
 	unsigned cpu_hz;         /* 1 ... 10000 */
 	unsigned cpu_window_sec; /* 1 ... 3600 */
 	bool cpu_inclusive;
+	bool no_inline;
+	bool alloc_count; /* --alloc-mode count */
+	bool alloc_cumulative;
+	unsigned alloc_blocks;   /* 16 ... 2^26 */
+	unsigned alloc_period;   /* bytes, 0 ... 2^30 */
 	double overhead_percent; /* 0.1 ... 100 */
 	bool follow_forks;
 	bool no_compensate;

@@ -26,9 +26,11 @@ static int print_domain(struct hp_engine *engine, const struct hp_settings *sett
 {
 	const struct hp_query query = {.kind = 0};
 	HP_AUTO(hp_snapshot) struct hp_snapshot *snapshot = NULL;
-	int status = 200;
-	int r = hp_engine_query(engine, domain, &query, "GET", &status, &snapshot);
+	int status = 200, r;
 
+	if (!hp_domains[domain]->print)
+		return 0;
+	r = hp_engine_query(engine, domain, &query, "GET", &status, &snapshot);
 	if (r < 0)
 		return r == -ENODEV ? 0 : r;
 	fputc('\n', out);

@@ -92,12 +92,7 @@ struct missing {
 	const char *text;
 };
 
-static const char no_alloc[] =
-	"Memory profiling not available - this version of hotpathd does not measure allocations yet";
-
 static const struct missing missing[] = {
-	{"/functions_alloc", no_alloc},
-	{"/functions_alloc/{id}/logs", no_alloc},
 	{"/tokio_runtime",
 	 "Tokio runtime metrics not available - this version of hotpathd does not "
 	 "read async runtimes yet"},

@@ -11,6 +11,7 @@
 #include "engine/engine.h"
 #include "engine/settings.h"
 #include "engine/snapshot.h"
+#include "format/gzip.h"
 #include "format/json.h"
 #include "format/units.h"
 #include "http/absent.h"
@@ -65,6 +66,9 @@ static const char *const off_texts[HP_NDOMAINS] = {
 	[HP_DOMAIN_threads] = "Thread monitoring not available",
 	[HP_DOMAIN_cpu] = "CPU profiling not available",
 	[HP_DOMAIN_functions] = "Function timing not available",
+	[HP_DOMAIN_offcpu] = "Off-CPU times not available",
+	[HP_DOMAIN_timeline] = "Timelines not available",
+	[HP_DOMAIN_alloc] = "Memory profiling not available",
 };
 
 static bool wants(const struct hp_request *request, const char *name)
@@ -108,10 +112,65 @@ static void answer_off(const struct binding *binding, struct hp_response *respon
 		snprintf(text, sizeof(text), "%s - %s", off_texts[binding->domain],
 			 status.domains[binding->domain]);
 	if (strstr(text, "--domains"))
-		snprintf(text, sizeof(text),
-			 "%s - start hotpathd with %s in --domains, or without --domains",
-			 off_texts[binding->domain], hp_domains[binding->domain]->name);
+		snprintf(text, sizeof(text), "%s - start hotpathd with %s in --domains%s",
+			 off_texts[binding->domain], hp_domains[binding->domain]->name,
+			 hp_domains[binding->domain]->only_if_named ? ""
+								    : ", or without --domains");
 	hp_response_error(response, 404, text);
+}
+
+static void answer_failure(const struct binding *binding, int code, const struct hp_err *err,
+			   struct hp_response *response)
+{
+	if (code == -ENODEV)
+		answer_off(binding, response);
+	else if (code == -ETIMEDOUT)
+		hp_response_error(response, 503,
+				  "the profiler is stopping or too busy to answer: ask again");
+	else
+		hp_response_error(response,
+				  code == -EINVAL   ? 400
+				  : code == -ENOENT ? 404
+				  : code == -EBUSY  ? 429
+						    : 500,
+				  err->text[0] ? err->text : hp_err_name(code));
+}
+
+/* "gzip" is among what the client takes, and not with weight 0. */
+static bool takes_gzip(const struct hp_request *request)
+{
+	const char *at = request->accept_encoding ? strstr(request->accept_encoding, "gzip") : NULL;
+	double weight = 1;
+
+	if (!at)
+		return false;
+	return sscanf(at + strlen("gzip"), " ; q = %lf", &weight) != 1 || weight > 0;
+}
+
+static void handle_answer(const struct binding *binding, const struct hp_request *request,
+			  struct hp_response *response)
+{
+	struct hp_err err = {0};
+	struct hp_body body = {0};
+	char *packed;
+	size_t len;
+	int r = binding->view->answer(binding->api->engine, request->query, &body, &err);
+
+	if (r < 0) {
+		answer_failure(binding, r, &err, response);
+		return;
+	}
+	hp_response_json(response, 200, NULL);
+	response->content_type = body.content_type;
+	if (!body.packed && takes_gzip(request) &&
+	    hp_gzip_pack(body.data, body.len, &packed, &len) == 0) {
+		free(body.data);
+		body.data = packed;
+		body.len = len;
+		response->gzip = true;
+	}
+	response->body = body.data;
+	response->len = body.len;
 }
 
 static void handle_view(void *arg, const struct hp_request *request, uint32_t id,
@@ -121,10 +180,15 @@ static void handle_view(void *arg, const struct hp_request *request, uint32_t id
 	struct hp_query query = {
 		.kind = binding->view->kind, .id = id, .source = wants(request, "source")};
 	HP_AUTO(hp_snapshot) struct hp_snapshot *snapshot = NULL;
+	const struct hp_err none = {0};
 	char text[128];
 	int status = 200;
 	int r = hp_query_text(request->query, "glob", query.filter, sizeof(query.filter));
 
+	if (binding->view->answer) {
+		handle_answer(binding, request, response);
+		return;
+	}
 	if (r < 0) {
 		hp_response_error(response, 400, "glob is longer than 255 bytes or badly encoded");
 		return;
@@ -136,13 +200,8 @@ static void handle_view(void *arg, const struct hp_request *request, uint32_t id
 	} else if (r == -ENOENT || (r == -ENODEV && binding->view->unknown_id)) {
 		snprintf(text, sizeof(text), binding->view->unknown_id, id);
 		hp_response_error(response, 404, text);
-	} else if (r == -ENODEV) {
-		answer_off(binding, response);
-	} else if (r == -ETIMEDOUT) {
-		hp_response_error(response, 503,
-				  "the profiler is stopping or too busy to answer: ask again");
 	} else {
-		hp_response_error(response, 500, hp_err_name(r));
+		answer_failure(binding, r, &none, response);
 	}
 }
 
@@ -168,6 +227,8 @@ static void add_probes(struct hp_json *json, const struct hp_engine_status *stat
 	}
 	hp_json_u64(json, "records_unusable", status->unusable);
 	hp_json_u64(json, "read_errors", status->probes.read_errors);
+	hp_json_u64(json, "cpu_inlined_missed", status->probes.inlined_missed);
+	hp_json_u64(json, "cpu_perf_map_lines_bad", status->probes.perf_map_lines_bad);
 	hp_json_end(json);
 }
 
@@ -180,6 +241,8 @@ static void add_domains(struct hp_json *json, const struct hp_engine_status *sta
 	hp_json_begin_array(json, "notes");
 	if (status->names[0])
 		hp_json_str(json, NULL, status->names);
+	if (status->asked[0])
+		hp_json_str(json, NULL, status->asked);
 	if (status->program[0])
 		hp_json_str(json, NULL, status->program);
 	if (status->children[0])
@@ -224,6 +287,16 @@ static void add_children(struct hp_json *json, const struct hp_engine_status *st
 	hp_json_end(json);
 }
 
+static void add_unwind(struct hp_json *json, const struct hp_engine_status *status)
+{
+	hp_json_begin_object(json, "unwind");
+	hp_json_u64(json, "files", status->unwind.files);
+	hp_json_u64(json, "without", status->unwind.without);
+	hp_json_u64(json, "rows", status->unwind.rows);
+	hp_json_u64(json, "build_ns", status->unwind.build_ns);
+	hp_json_end(json);
+}
+
 static void handle_status(void *arg, const struct hp_request *request, uint32_t id,
 			  struct hp_response *response)
 {
@@ -259,6 +332,7 @@ static void handle_status(void *arg, const struct hp_request *request, uint32_t 
 	add_exec(json, &status);
 	add_children(json, &status);
 	add_probes(json, &status);
+	add_unwind(json, &status);
 	hp_json_u64(json, "cpu_ns", status.cpu_ns);
 	hp_json_u64(json, "rss_bytes", status.rss_bytes);
 	hp_json_u64(json, "kernel_bytes", status.kernel_bytes);

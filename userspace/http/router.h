@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "format/query.h" /* for handlers */
 
 /*
  * Pure request handling: rules of wire contract section 1 (method, path, Host, Origin, query) and the
@@ -12,12 +13,13 @@
  * Read-only after the last hp_router_add(); then any thread.
  */
 struct hp_request {
-	const char *method;        /* "GET" */
-	const char *path;          /* raw bytes before '?' */
-	const char *query;         /* after '?', NULL if none */
-	const char *host;          /* header, NULL if absent */
-	const char *origin;        /* header, NULL if absent */
-	const char *authorization; /* header, NULL if absent */
+	const char *method;          /* "GET" */
+	const char *path;            /* raw bytes before '?' */
+	const char *query;           /* after '?', NULL if none */
+	const char *host;            /* header, NULL if absent */
+	const char *origin;          /* header, NULL if absent */
+	const char *authorization;   /* header, NULL if absent */
+	const char *accept_encoding; /* header, NULL if absent */
 };
 
 struct hp_response {
@@ -25,6 +27,7 @@ struct hp_response {
 	const char *content_type; /* static */
 	char *body;               /* malloc'ed, NUL-terminated; hp_response_reset() frees */
 	size_t len;
+	bool gzip; /* the body is compressed, and to be declared so */
 };
 
 void hp_response_reset(struct hp_response *response);
@@ -58,12 +61,3 @@ int hp_router_add(struct hp_router *router, const char *pattern, const char *met
  */
 void hp_router_handle(const struct hp_router *router, const struct hp_request *request,
 		      struct hp_response *response);
-
-/* Value of query parameter @name ("raw=1&x=2", no percent-decoding) in *@ret_value (NUL-terminated, cut to @size). */
-bool hp_query_get(const char *query, const char *name, char *ret_value, size_t size);
-
-/*
- * The same, percent-decoded ('+' stays): 1 = found, 0 = absent, -EINVAL = badly encoded, a NUL, or longer than
- * @size - 1.
- */
-int hp_query_text(const char *query, const char *name, char *ret_value, size_t size);

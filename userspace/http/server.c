@@ -25,6 +25,8 @@
  */
 #define THREADS     "64"
 #define PATIENCE_MS "2000"
+/* For requests that run when the daemon stops: recordings end at once then, but must be written and sent. */
+#define LAST_ANSWERS_SEC 5
 
 union address {
 	struct sockaddr any;
@@ -38,20 +40,58 @@ struct hp_server {
 	union address address;
 	uint16_t port;
 	atomic_bool stopped;
+
+	pthread_mutex_t lock;
+	pthread_cond_t idle; /* CLOCK_MONOTONIC */
+	unsigned running;    /* requests, under lock */
 };
+
+static void begin_request(struct hp_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	server->running++;
+	pthread_mutex_unlock(&server->lock);
+}
+
+static void end_request(struct hp_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	if (--server->running == 0)
+		pthread_cond_broadcast(&server->idle);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* civetweb sends nothing any more once it is told to stop, so what is being answered comes first. */
+static void await_answers(struct hp_server *server)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += LAST_ANSWERS_SEC;
+	pthread_mutex_lock(&server->lock);
+	while (server->running &&
+	       pthread_cond_timedwait(&server->idle, &server->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&server->lock);
+}
 
 static void send_response(struct mg_connection *connection, const struct hp_response *response,
 			  bool head, bool keep)
 {
-	/* What makes an answer fail so (a busy moment, or the end of the daemon) is over in a second. */
-	const char *retry = response->status == 503 ? "Retry-After: 1\r\n" : "";
+	/* What makes an answer fail so (a busy moment, or the end of the daemon) is over in a second; recordings take longer. */
+	const char *retry = response->status == 503   ? "Retry-After: 1\r\n"
+			    : response->status == 429 ? "Retry-After: 5\r\n"
+						      : "";
+	const char *encoding =
+		response->gzip ? "Content-Encoding: gzip\r\nVary: Accept-Encoding\r\n" : "";
 
 	mg_printf(
 		connection,
 		"HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\nCache-Control: no-store\r\n"
-		"%sConnection: %s\r\n\r\n",
+		"%s%sConnection: %s\r\n\r\n",
 		response->status, mg_get_response_code_text(connection, response->status),
-		response->content_type, response->len, retry, keep ? "keep-alive" : "close");
+		response->content_type, response->len, retry, encoding,
+		keep ? "keep-alive" : "close");
 	if (!head && response->len)
 		mg_write(connection, response->body, response->len);
 }
@@ -59,7 +99,7 @@ static void send_response(struct mg_connection *connection, const struct hp_resp
 static int on_request(struct mg_connection *connection)
 {
 	const struct mg_request_info *info = mg_get_request_info(connection);
-	const struct hp_server *server = mg_get_user_data(mg_get_context(connection));
+	struct hp_server *server = mg_get_user_data(mg_get_context(connection));
 	const struct hp_request request = {
 		.method = info->request_method,
 		.path = info->request_uri,
@@ -67,13 +107,16 @@ static int on_request(struct mg_connection *connection)
 		.host = mg_get_header(connection, "Host"),
 		.origin = mg_get_header(connection, "Origin"),
 		.authorization = mg_get_header(connection, "Authorization"),
+		.accept_encoding = mg_get_header(connection, "Accept-Encoding"),
 	};
 	struct hp_response response = {0};
 	int status;
 
+	begin_request(server);
 	hp_router_handle(server->router, &request, &response);
 	status = response.status;
 	send_response(connection, &response, strcmp(request.method, "HEAD") == 0, true);
+	end_request(server);
 	hp_response_reset(&response);
 	return status;
 }
@@ -192,6 +235,7 @@ int hp_server_start(const char *listen, uint16_t port, const struct hp_router *r
 		    struct hp_server **ret_server, struct hp_err *err)
 {
 	HP_AUTO(hp_server) struct hp_server *server = NULL;
+	pthread_condattr_t attr;
 	union address address;
 	int r = parse_address(listen, port, &address, err);
 
@@ -206,6 +250,11 @@ int hp_server_start(const char *listen, uint16_t port, const struct hp_router *r
 	server = calloc(1, sizeof(*server));
 	if (!server)
 		return hp_err_set(err, -ENOMEM, "out of memory");
+	pthread_mutex_init(&server->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&server->idle, &attr);
+	pthread_condattr_destroy(&attr);
 	server->router = router;
 	server->address = address;
 	r = start(server, listen, port, err);
@@ -268,7 +317,11 @@ void hp_server_free(struct hp_server *server)
 {
 	if (!server)
 		return;
-	if (server->context)
+	if (server->context) {
+		await_answers(server);
 		stop_promptly(server);
+	}
+	pthread_cond_destroy(&server->idle);
+	pthread_mutex_destroy(&server->lock);
 	free(server);
 }

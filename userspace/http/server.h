@@ -9,7 +9,7 @@ struct hp_router;
 
 /*
  * HTTP/1.1 server on civetweb's worker threads; the only file that sees civetweb. Every answer has
- * Content-Length, "Content-Type: application/json" (or the route's) and "Cache-Control: no-store", a 503 "Retry-After"; keep-alive is on; an idle or half-sent connection does not
+ * Content-Length, "Content-Type: application/json" (or the route's) and "Cache-Control: no-store", a 429 or 503 "Retry-After", a compressed one its encoding; keep-alive is on; an idle or half-sent connection does not
  * block others (limits and time-outs are in server.c with their reasons). SIGPIPE is not raised.
  */
 struct hp_server;
@@ -21,5 +21,6 @@ struct hp_server;
 int hp_server_start(const char *listen, uint16_t port, const struct hp_router *router,
 		    struct hp_server **ret_server, struct hp_err *err);
 uint16_t hp_server_port(const struct hp_server *server);
-void hp_server_free(struct hp_server *server); /* stops listening, waits for running requests */
+/* Running requests are answered first, if that takes no more than 5 s; then it stops listening. */
+void hp_server_free(struct hp_server *server);
 HP_DEFINE_AUTO(hp_server)
