@@ -1,14 +1,13 @@
 """What hotpathd costs redis-server: python3 tests/bench/overhead.py BUILD_DIR [--pairs 15] [--seconds 10].
 
 CPU time of redis-server per command under redis-benchmark -P 16, without and with hotpathd (no flags) in turn; the
-daemon is attached and settled before its half of a pair is measured. Printed: mean and 95 % interval of the
-ratio's excess in percent, which should be within the budget (3 %) plus or minus one point. Then the longest stall: the
+daemon is attached and settled before its half of a pair is measured. Printed: the excess in percent at equal speed of the machine, told
+by the client (covariate.py), with its 95 % interval; it should be within the budget (3 %) plus or minus one point. First the longest stall: the
 longest time in which redis-server made less than half its usual progress, read every 5 ms from the number of commands
 it has processed, while the daemon attaches to it under full load, and when an idle, attached server is hit by full
 load at once.
 """
 import argparse
-import math
 import os
 import shutil
 import socket
@@ -25,15 +24,23 @@ options = parser.parse_args()
 os.environ["HP_DAEMON"] = os.path.join(options.build, "hotpathd")
 os.environ["HP_FIXTURES"] = os.path.join(options.build, "fixtures")
 import harness  # noqa: E402
+from covariate import excess  # noqa: E402
 from harness import Daemon, Process, run, wait_until  # noqa: E402
-
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 def free_port():
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         return sock.getsockname()[1]
+
+
+def cpu_of(pid):
+    """Seconds of CPU time of all threads, to the nanosecond (schedstat of each)."""
+    total = 0
+    for tid in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{tid}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total / 1e9
 
 
 class Redis(Process):
@@ -57,21 +64,11 @@ class Redis(Process):
         return int(data.split(b"total_commands_processed:")[1].split(b"\r\n")[0])
 
     def cpu(self):
-        """Seconds of CPU time of all threads, to the nanosecond (schedstat of each)."""
-        total = 0
-        for tid in os.listdir(f"/proc/{self.pid}/task"):
-            with open(f"/proc/{self.pid}/task/{tid}/schedstat", encoding="ascii") as file:
-                total += int(file.read().split()[0])
-        return total / 1e9
+        return cpu_of(self.pid)
 
     def load(self):
         return Process([shutil.which("redis-benchmark"), "-p", str(self.port), "-P", "16", "-q", "-t", "get,set", "-n",
                         "1000000000"])
-
-    def per_command(self, seconds):
-        commands, cpu = self.commands(), self.cpu()
-        time.sleep(seconds)
-        return (self.cpu() - cpu) / (self.commands() - commands)
 
 
 def attached(redis):
@@ -81,23 +78,39 @@ def attached(redis):
     return daemon
 
 
+def windows(redis, load, seconds):
+    """CPU time per command of the server and of its client, over each half second."""
+    pairs = []
+    before = (redis.commands(), redis.cpu(), cpu_of(load.pid))
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.5)
+        now = (redis.commands(), redis.cpu(), cpu_of(load.pid))
+        commands, server, client = (b - a for a, b in zip(before, now))
+        pairs.append((server / commands, client / commands))
+        before = now
+    return pairs
+
+
 def cost():
     redis = Redis()
     load = redis.load()
     time.sleep(2)
-    excess = []
+    runs = []
     for pair in range(options.pairs):
-        halves = {}
-        for half in ("with", "without") if pair % 2 else ("without", "with"):
-            daemon = attached(redis) if half == "with" else None
-            halves[half] = redis.per_command(options.seconds)
+        for is_with in (True, False) if pair % 2 else (False, True):
+            daemon = attached(redis) if is_with else None
+            runs.append((is_with, windows(redis, load, options.seconds)))
             if daemon:
                 daemon.stop()
-        excess.append((halves["with"] / halves["without"] - 1) * 100)
-        print(f"  pair {pair + 1}: {halves['without'] * 1e6:.3f} us a command without, {excess[-1]:+.2f} % with", flush=True)
-    mean = statistics.mean(excess)
-    half = 2.145 * statistics.stdev(excess) / math.sqrt(len(excess)) if len(excess) > 1 else 0
-    print(f"CPU per command: {mean:+.2f} % +- {half:.2f} (95 %, {len(excess)} pairs of {options.seconds:.0f} s); budget 3 +- 1")
+        if pair:
+            print("  %2d pairs: %+.2f %% (95 %%: %+.2f to %+.2f)" % (pair + 1, *excess(runs)), flush=True)
+    for who, name in enumerate(("redis-server", "redis-benchmark")):
+        means = {is_with: statistics.mean(window[who] for kind, run_ in runs if kind == is_with for window in run_)
+                 for is_with in (True, False)}
+        print(f"CPU per command of {name}: {means[False] * 1e6:.3f} us without, {means[True] * 1e6:.3f} us with (the machine's speed in it)")
+    print("CPU per command of redis-server at the speed that its client saw: %+.2f %% (95 %%: %+.2f to %+.2f; " % excess(runs) +
+          f"{options.pairs} pairs of {options.seconds:.0f} s); budget 3 +- 1")
     load.close()
     load.child.kill()
     redis.close()

@@ -1,4 +1,4 @@
-"""Budgets that need a quiet machine: python3 tests/bench/run.py BUILD_DIR [--rounds N] [--only startup|attach|calls|bias].
+"""Budgets that need a quiet machine: python3 tests/bench/run.py BUILD_DIR [--rounds N] [--only startup|attach|calls|bias|tables].
 
 startup: 20,000 functions: start to first answer, attach time, memory, each against its budget.
 attach:  1,000, 10,000 and 50,000 functions: time to attach and to detach.
@@ -6,9 +6,11 @@ calls:   cost of a timed call against an empty session on the same instruction a
          function, of a call that is timed once in 16 against an empty uprobe; interleaved rounds, median and spread of
          ratios; never absolute figures of one run, since machines differ and are noisy.
 bias:    durations that the daemon shows against those without probes, bodies of 0.2 to 100 us, and a caller of ten.
+tables:  unwind tables of large programs: time to build them (elapsed, in the sandbox; and of the CPU alone), rows, bytes per row.
 Exit status 1 if a budget of startup is missed; the others are printed beside theirs.
 """
 import argparse
+import glob
 import json
 import os
 import re
@@ -21,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("build")
 parser.add_argument("--rounds", type=int, default=9)
-parser.add_argument("--only", choices=["startup", "attach", "calls", "bias"])
+parser.add_argument("--only", choices=["startup", "attach", "calls", "bias", "tables"])
 options = parser.parse_args()
 os.environ["HP_DAEMON"] = os.path.join(options.build, "hotpathd")
 os.environ["HP_FIXTURES"] = os.path.join(options.build, "fixtures")
@@ -290,8 +292,27 @@ def bias():
     target.close()
 
 
+PROGRAMS = ("node", "redis-server")
+
+
+def tables():
+    print("unwind tables (median of nine):", flush=True)
+    found = [harness.shutil.which(name) for name in PROGRAMS] + sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))[:1]
+    files = list(dict.fromkeys(os.path.realpath(name) for name in found if name)) + ["/lib/x86_64-linux-gnu/libc.so.6"]
+    text = subprocess.run([os.path.join(options.build, "tests", "bench", "bench_cfi"), *files], capture_output=True, text=True,
+                          check=True).stdout
+    for row in map(json.loads, text.splitlines()):
+        name = os.path.basename(row["file"])
+        print(f"  {name}: {row['rows']} rows, {row['rules']} rules, {row['pages']} pages, {row['cpu_ms']:.1f} ms of the CPU")
+        if name == "node":
+            verdict("node: table built", row["ms"], 100, lambda v: f"{v:.1f} ms", hard=False)
+        else:
+            print(f"    built in {row['ms']:.1f} ms")
+        verdict(f"{name}: bytes per row", row["bytes_per_row"], 6, lambda v: f"{v:.2f}", hard=False)
+
+
 def main():
-    for part in (startup, attach, calls, bias):
+    for part in (startup, attach, calls, bias, tables):
         if options.only in (None, part.__name__):
             part()
     if missed:

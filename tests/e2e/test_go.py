@@ -4,6 +4,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 from harness import *  # noqa: E402,F403
+import schema
 
 GOROUTINES = 10000
 
@@ -78,6 +79,52 @@ def server():
     fixture.finish()
 
 
+def flights(daemon):
+    body = daemon.get("/functions_timing/in_flight")
+    schema.check("GET", "/functions_timing/in_flight", 200, body)
+    return {row["name"]: row for row in body["data"]}, body
+
+
+def in_flight():
+    """Calls in progress, by goroutine."""
+    fixture = Fixture("goserver")
+    daemon = attach(fixture, *[word for name in ("sitOuter", "sitInner", "sitFallen", "fall", "caught")
+                               for word in ("--exact", "main." + name)], "--functions", "main.caught", "--domains", "functions")
+    equal(flights(daemon)[0], {}, "calls in progress before there are any")
+    fixture.send("sit")
+    sitting = fixture.result()["sitting"]
+    wanted = {"main.sitOuter": sitting, "main.sitInner": sitting, "main.sitFallen": sitting}
+    found, body = wait_until(lambda: (lambda f: "main.sitInner" in f[0] and f)(flights(daemon)), what="calls in progress")
+    equal({name: row["in_flight"] for name, row in found.items()}, wanted, f"calls in progress, of {body}")
+    equal((body["threads"], body["calls"]), (2 * sitting, 3 * sitting), f"all in all: {body}")
+    expect("failed" not in body, f"said to fail: {body}")
+    longest = found["main.sitInner"]["longest"]
+    equal([link["name"] for link in longest["chain"]], ["main.sitOuter", "main.sitInner"], "the calls around")
+    equal(longest["thread_id"], 0, "a goroutine's thread")
+    expect(longest["chain"][0]["elapsed_ns"] >= longest["chain"][1]["elapsed_ns"] > 0, f"times of {longest}")
+    equal(daemon.functions()["main.caught"].get("in_flight"), None, "calls of main.caught in progress")
+    later = wait_until(lambda: (lambda f: f["main.sitInner"]["longest"]["elapsed_ns"] > longest["elapsed_ns"] and f)(
+        flights(daemon)[0]), what="longer calls")
+    equal(later["main.sitInner"]["in_flight"], sitting, "calls in progress later")
+    fixture.send("rise")
+    fixture.result()
+    wait_until(lambda: not set(wanted) & set(flights(daemon)[0]), what="the end of all calls")
+    equal(daemon.functions()["main.sitInner"]["calls"], sitting, "finished calls")
+    daemon.stop()
+    # What a panic left, with no later call to tell: below where its goroutine waits now it is recognised.
+    daemon = attach(fixture, "--exact", "main.sitFallen", "--exact", "main.fall", "--functions", "main.fall", "--domains", "functions")
+    fixture.send("sit")
+    fixture.result()
+    found, body = wait_until(lambda: (lambda f: "main.sitFallen" in f[0] and f)(flights(daemon)), what="calls in progress")
+    equal(found["main.sitFallen"]["in_flight"], sitting, "calls in progress beside what a panic left")
+    expect(body["frames_left"] > 40 * sitting, f"of 51 frames each that a panic left too few are known to be over: {body}")
+    fixture.send("rise")
+    fixture.result()
+    daemon.stop()
+    check_clean(fixture.pid)
+    fixture.finish()
+
+
 def default():
     """What is probed without being named, and what is not: the runtime, and everything that runs without a goroutine."""
     fixture = Fixture("gocount", 10, 1)
@@ -101,6 +148,7 @@ def main():
     counts("gocount")
     counts("gocount_stripped")
     server()
+    in_flight()
 
 
 run(main)

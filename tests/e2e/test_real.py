@@ -8,30 +8,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 from harness import *  # noqa: E402,F403
+from programs import answers, free_port, need  # noqa: E402
 
 WHICH = sys.argv[1] if len(sys.argv) > 1 else "redis"
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 8
 CYCLES = 100 if WHICH == "redis" else 40  # each of them reads the whole program anew
-
-
-def need(*programs):
-    for program in programs:
-        if not shutil.which(program):
-            skip(f"{program} is not installed")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def answers(port):
-    try:
-        socket.create_connection(("127.0.0.1", port), 1).close()
-        return True
-    except OSError:
-        return False
 
 
 def redis():
@@ -112,7 +93,9 @@ def progress(work, what):
 
 def check_figures(daemon, pid, comm):
     status = daemon.status()
-    equal(status["domains"], {"threads": "active", "cpu": "active", "functions": "active"}, f"domains of {comm}")
+    equal(status["domains"], {"threads": "active", "cpu": "active", "functions": "active",
+                              "offcpu": "off unless --domains names it", "timeline": "active",
+                              "alloc": "off unless --domains names it"}, f"domains of {comm}")
     expect(status["probes"]["attached"] + status["probes"]["skipped"] + status["probes"]["dropped"] <= status["probes"]["planned"] + 1,
            f"probes {status['probes']}")
     threads = daemon.get("/threads?raw=1")["data"]

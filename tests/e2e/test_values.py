@@ -108,9 +108,9 @@ def settled(daemon, wanted):
     return names(daemon, wanted)
 
 
-def all_kinds(specs, source, env=None, exact=True):
+def all_kinds(specs, source, env=None, exact=True, fixture="values"):
     args = [word for spec in specs for word in ("--args", spec)] + (["--exact", "v_*"] if exact else [])
-    fixture, daemon = attached(*args, "--functions", "v_*", env=env)
+    fixture, daemon = attached(*args, "--functions", "v_*", env=env, fixture=fixture)
     result = fixture.run()
     calls = said_calls(result)
     ids = settled(daemon, [name for name in SPECS if name in calls])
@@ -153,6 +153,23 @@ def derived_types():
     # The compiler took the first parameter away: the others are right, or said to be unknown.
     for (args, result), (wanted, _) in zip(logs(daemon, ids, "v_static"), calls["v_static"]):
         equal(args[-2:], wanted[-2:], "v_static")
+    close(fixture, daemon)
+
+
+def separate_debug_file():
+    """Types, and places in the source, of a stripped program whose debug information is in a file beside it."""
+    folder = temp_dir()
+    whole, bare, debug = os.path.join(FIXTURES, "values"), os.path.join(folder, "bare"), os.path.join(folder, "bare.debug")
+    subprocess.run(["objcopy", "--only-keep-debug", whole, debug], check=True)
+    subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", whole, bare], check=True)
+    fixture, daemon, ids, calls = all_kinds(["v_*"], "debug information", fixture=bare)
+    equal(logs(daemon, ids, "v_void"), calls["v_void"], "calls of v_void")
+    body = wait_until(lambda: (lambda b: b["source_state"] == "ready" and b)(daemon.get("/functions_timing?source=1")),
+                      what="places in the source")
+    with open(os.path.join(ROOT, "tests", "fixtures", "values.c"), encoding="utf-8") as file:
+        line = next(i for i, text in enumerate(file, 1) if text.startswith("FX_TRACED void v_void("))
+    got = {entry["name"]: entry.get("source", "") for entry in body["data"]}
+    expect(got["v_void"].endswith(f"values.c:{line}"), f"source of v_void: {got['v_void']!r}, not line {line}")
     close(fixture, daemon)
 
 
@@ -248,8 +265,10 @@ def refusals():
         equal(daemon.wait(), 2, f"exit status of --args {spec}")
         expect(words in daemon.stderr() and daemon.stderr().count("\n") == 0, f"--args {spec}: {daemon.stderr()}")
     fixture.finish()
-    fixture = Fixture("calls_stripped")
-    daemon = Daemon("--pid", fixture.pid, "--args", "libc.so:write", serving=False)
+    bare = os.path.join(temp_dir(), "values_bare")  # names, but no types; nor does it say where they might be
+    subprocess.run(["objcopy", "--strip-debug", fixture.path, bare], check=True)
+    fixture = Fixture(bare)
+    daemon = Daemon("--pid", fixture.pid, "--args", "v_ints", serving=False)
     equal(daemon.wait(), 2, "exit status without debug information")
     expect("give the types" in daemon.stderr(), daemon.stderr())
     fixture.finish()
@@ -258,6 +277,7 @@ def refusals():
 def main():
     given_types()
     derived_types()
+    separate_debug_file()
     without_sessions()
     other_compilers()
     languages()

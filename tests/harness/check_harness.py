@@ -7,13 +7,15 @@ from harness import *  # noqa: E402,F403
 import schema  # noqa: E402
 
 STATUS = {"uptime": "1.00 s", "pid": 1, "version": "0.1.0", "target": {"pid": 1, "comm": "a", "exe": "/a"}, "state": "ready",
-          "domains": {"threads": "active", "cpu": "active", "functions": "off because"}, "exec": {"count": 0, "last_ns": 0, "from": ""},
+          "domains": {"threads": "active", "cpu": "active", "functions": "off because", "offcpu": "off because", "timeline": "active", "alloc": "off because"},
+          "exec": {"count": 0, "last_ns": 0, "from": ""},
           "children": dict.fromkeys(("forked", "adopted", "living", "exited", "executed", "unnoticed", "with_probes",
                                      "hit_ns", "hit_stepped_ns", "off_ns", "sweeps", "timed", "left_out", "missed",
                                      "longest_attach_ns"), 0),
           "notes": [],
           "probes": {"planned": 1, "attached": 1, "skipped": 0, "dropped": 0}, "attach_ns": 5,
-          "records": {"produced": 3, "consumed": 2, "lost": 1, "slow_stacks": 0}, "losses": {"ring_full": 1}, "cpu_ns": 1, "rss_bytes": 1,
+          "records": {"produced": 3, "consumed": 2, "lost": 1, "slow_stacks": 0}, "losses": {"ring_full": 1},
+          "unwind": {"files": 1, "without": 0, "rows": 9, "build_ns": 1}, "cpu_ns": 1, "rss_bytes": 1,
           "kernel_bytes": 1}
 ENTRY = {"id": 1, "name": "f", "calls": 2, "avg": "5 ns", "p95": "5 ns", "total": "10 ns", "percent_total": "0.00%", "self": "10 ns",
          "min": "5 ns", "max": "5 ns"}

@@ -121,11 +121,11 @@ class Process:
 class Fixture(Process):
     """A program of tests/fixtures: ready, then "go", "stop" and a JSON line of what it counted."""
 
-    def __init__(self, name, *args):
+    def __init__(self, name, *args, env=None):
         path = os.path.join(FIXTURES, name)
         if name in OPTIONAL and not os.path.exists(path):
             skip(f"fixture {name} was not built: its compiler is not installed")
-        super().__init__([path, *map(str, args)])
+        super().__init__([path, *map(str, args)], env=env)
         self.path = path
         equal(self.result(), {"ready": True}, f"first line of {name}")
 
@@ -315,6 +315,18 @@ def changed_text(pid):
                 continue
             if got[:len(wanted)] != wanted:
                 found += [(path, offset + i) for i, (a, b) in enumerate(zip(got, wanted)) if a != b]
+    return found
+
+
+def links(pid, kind):
+    """How many BPF links of @kind, as the kernel calls it, a process holds."""
+    found = 0
+    for fd in os.listdir(f"/proc/{pid}/fdinfo"):
+        try:
+            with open(f"/proc/{pid}/fdinfo/{fd}", encoding="ascii") as file:
+                found += f"link_type:\t{kind}\n" in file.read()
+        except FileNotFoundError:  # closed meanwhile
+            continue
     return found
 
 

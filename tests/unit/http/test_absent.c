@@ -170,20 +170,10 @@ static void check_text(const cJSON *body)
 static void test_unavailable(void **state)
 {
 	static const char *const paths[] = {
-		"/functions_alloc",
-		"/functions_alloc/1/logs",
-		"/tokio_runtime",
-		"/debug/dbg/1/logs",
-		"/debug/val/1/logs",
-		"/debug/gauge/1/logs",
-		"/channels/1/logs",
-		"/streams/1/logs",
-		"/futures/1/logs",
-		"/sql/1/logs",
-		"/http/1/logs",
-		"/server/1/logs",
-		"/channels/+007/logs",
-		"/futures/0/logs",
+		"/tokio_runtime",           "/debug/dbg/1/logs",   "/debug/val/1/logs",
+		"/debug/gauge/1/logs",      "/channels/1/logs",    "/streams/1/logs",
+		"/futures/1/logs",          "/sql/1/logs",         "/http/1/logs",
+		"/server/1/logs",           "/channels/+007/logs", "/futures/0/logs",
 		"/streams/4294967295/logs",
 	};
 

@@ -3,11 +3,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -31,6 +34,29 @@ static void handle_small(void *arg, const struct hp_request *request, uint32_t i
 	hp_response_json(response, 200, strdup(SMALL));
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool inside;
+
+/* Work of a quarter of a second. */
+static void handle_slow(void *arg, const struct hp_request *request, uint32_t id,
+			struct hp_response *response)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_nsec += 250000000;
+	end.tv_sec += end.tv_nsec / 1000000000;
+	end.tv_nsec %= 1000000000;
+	pthread_mutex_lock(&lock);
+	inside = true;
+	pthread_cond_signal(&changed);
+	while (pthread_cond_timedwait(&changed, &lock, &end) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&lock);
+	hp_response_error(response, 429, "done all the same");
+}
+
 static int setup_router(void **state)
 {
 	struct fixture *fixture = calloc(1, sizeof(*fixture));
@@ -38,6 +64,7 @@ static int setup_router(void **state)
 	assert_non_null(fixture);
 	assert_int_equal(hp_router_new(NULL, &fixture->router), 0);
 	assert_int_equal(hp_router_add(fixture->router, "/small", NULL, handle_small, NULL), 0);
+	assert_int_equal(hp_router_add(fixture->router, "/slow", NULL, handle_slow, NULL), 0);
 	*state = fixture;
 	return 0;
 }
@@ -153,6 +180,27 @@ static void test_free_does_not_wait_for_idle_clients(void **state)
 	assert_true(hp_clock_mono_ns() - begin < UINT64_C(10000000000));
 	assert_true(client_connect(fixture->port) < 0);
 	let_go(fds);
+}
+
+static void test_free_lets_answers_out(void **state)
+{
+	struct fixture *fixture = *state;
+	HP_AUTO_FD int fd = client_connect(fixture->port);
+	struct reply reply;
+
+	inside = false;
+	assert_int_equal(client_send(fd, "GET /slow HTTP/1.1\r\nhost: localhost\r\n\r\n"), 0);
+	pthread_mutex_lock(&lock);
+	while (!inside)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	hp_server_free(fixture->server);
+	fixture->server = NULL;
+	assert_int_equal(client_read(fd, false, &reply), 0);
+	assert_int_equal(reply.status, 429);
+	assert_true(reply_has(&reply, "Retry-After: 5\r\n"));
+	assert_string_equal(reply.body, "{\"error\":\"done all the same\"}");
+	reply_reset(&reply);
 }
 
 static void test_same_port_again(void **state)
@@ -330,6 +378,7 @@ int main(void)
 		WITH_SERVER(test_connections_without_a_byte),
 		WITH_SERVER(test_idle_keep_alive),
 		WITH_SERVER(test_free_does_not_wait_for_idle_clients),
+		WITH_SERVER(test_free_lets_answers_out),
 		WITH_SERVER(test_same_port_again),
 		WITH_SERVER(test_two_servers),
 		WITH_SERVER(test_port_in_use),
