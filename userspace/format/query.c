@@ -62,3 +62,81 @@ int hp_query_text(const char *query, const char *name, char *ret_value, size_t s
 	ret_value[len] = '\0';
 	return 1;
 }
+
+int hp_query_choice(const char *query, const char *name, const char *const *table, unsigned n,
+		    unsigned *ret_place)
+{
+	char text[32];
+	int r = hp_query_text(query, name, text, sizeof(text));
+
+	if (r <= 0)
+		return r;
+	for (unsigned i = 0; i < n; i++) {
+		if (strcmp(text, table[i]) == 0) {
+			*ret_place = i;
+			return 1;
+		}
+	}
+	return -EINVAL;
+}
+
+/* Decimal digits at *@at, of at most @max. */
+static bool digits(const char **at, uint32_t max, uint32_t *ret_value)
+{
+	uint64_t value = 0;
+	const char *digit = *at;
+
+	for (; *digit >= '0' && *digit <= '9'; digit++) {
+		value = value * 10 + (uint64_t)(*digit - '0');
+		if (value > max)
+			return false;
+	}
+	if (digit == *at)
+		return false;
+	*at = digit;
+	*ret_value = (uint32_t)value;
+	return true;
+}
+
+int hp_query_number(const char *query, const char *name, uint32_t min, uint32_t max,
+		    uint32_t *ret_value)
+{
+	char text[16];
+	const char *at = text;
+	uint32_t value = 0;
+	int r = hp_query_text(query, name, text, sizeof(text));
+
+	if (r <= 0)
+		return r;
+	if (!digits(&at, max, &value) || *at || value < min)
+		return -EINVAL;
+	*ret_value = value;
+	return 1;
+}
+
+int hp_query_span(const char *query, const char *name, uint32_t max, struct hp_query_span *ret_span)
+{
+	char text[32];
+	const char *at = text;
+	uint32_t a = 0, b = 0;
+	int r = hp_query_text(query, name, text, sizeof(text));
+
+	if (r <= 0)
+		return r;
+	if (!digits(&at, max, &a))
+		return -EINVAL;
+	if (*at) {
+		if (*at == '-')
+			at++;
+		else if (strncmp(at, "..", 2) == 0)
+			at += 2;
+		else
+			return -EINVAL;
+		if (!digits(&at, max, &b) || *at)
+			return -EINVAL;
+	}
+	if (a == b)
+		return -EINVAL;
+	*ret_span = (struct hp_query_span){.from_sec = a > b ? a : b, .to_sec = a > b ? b : a};
+	return 1;
+}

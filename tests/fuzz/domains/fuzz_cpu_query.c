@@ -13,7 +13,7 @@
 static const char *const kinds[] = {"cpu", "offcpu", "wall"};
 static const char *const formats[] = {"folded", "pprof", "firefox", "speedscope", "json"};
 
-static void check_span(const struct hp_cpu_span *span)
+static void check_span(const struct hp_query_span *span)
 {
 	assert(span->from_sec > span->to_sec && span->from_sec <= 600);
 }

@@ -12,8 +12,8 @@ struct hp_err;
 struct hp_alloc_query {
 	enum hp_alloc_view view;
 	enum hp_cpu_format format;
-	bool past;               /* only what was requested in the span */
-	struct hp_cpu_span span; /* seconds ago */
+	bool past; /* only what was requested in the span */
+	struct hp_query_span span;
 };
 
 struct hp_alloc_diff_query {

@@ -1,8 +1,6 @@
 #include "domains/timeline/timeline_query.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/err.h"
 #include "format/query.h"
@@ -14,16 +12,8 @@ int hp_timeline_query_parse(const char *query, struct hp_timeline_query *ret_que
 {
 	struct hp_timeline_query found = {.seconds = DEFAULT_SECONDS};
 	char text[8];
-	int r = hp_query_text(query, "seconds", text, sizeof(text));
 
-	if (r > 0) {
-		size_t digits = strspn(text, "0123456789");
-
-		found.seconds = (uint32_t)strtoul(text, NULL, 10);
-		if (digits == 0 || text[digits])
-			r = -EINVAL;
-	}
-	if (r < 0 || found.seconds == 0 || found.seconds > HP_TIMELINE_MAX_SECONDS)
+	if (hp_query_number(query, "seconds", 1, HP_TIMELINE_MAX_SECONDS, &found.seconds) < 0)
 		return hp_err_set(err, -EINVAL, "seconds is a whole number from 1 to %u",
 				  HP_TIMELINE_MAX_SECONDS);
 	if (hp_query_text(query, "window", text, sizeof(text)) != 0)
