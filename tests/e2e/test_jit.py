@@ -7,11 +7,17 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "harness"))
 from harness import *  # noqa: E402,F403
 
+# The engine may put the leaf into its caller, so the caller bears its name, too.
 HOT = """
 function hotLeaf(n) { let s = 0; for (let i = 0; i < n; i++) s = (s * 31 + i) % 1000003; return s; }
-let x = 0; console.log('{"ready":true}');
-const end = Date.now() + 60000;
-while (Date.now() < end) for (let i = 0; i < 50; i++) x += hotLeaf(20000);
+function hotLeafCaller() {
+    let x = 0;
+    const end = Date.now() + 60000;
+    while (Date.now() < end) for (let i = 0; i < 50; i++) x += hotLeaf(20000);
+    return x;
+}
+console.log('{"ready":true}');
+hotLeafCaller();
 """
 
 
@@ -41,7 +47,10 @@ def check(prefix, folder):
     expect(target.out.get(timeout=30) is not None, "node did not start")
     daemon = Daemon("--pid", target.pid, "--domains", "cpu", "--cpu-hz", 499, "--cpu-window", 2)
     # Not from the first second on: the map is read once a second.
-    rows = wait_until(lambda: hot_rows(daemon), 30, "80 % of a window's samples in hotLeaf")
+    try:
+        rows = wait_until(lambda: hot_rows(daemon), 30, "80 % of a window's samples in hotLeaf")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; the last report is {daemon.get('/functions_cpu?raw=1')}") from error
     expect(any(row["name"].startswith("JS:") for row in rows), f"names are {rows}")
     equal(bad_lines(daemon), 0, "lines of node's map that do not parse")
     if not prefix:
