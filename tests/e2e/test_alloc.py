@@ -76,6 +76,8 @@ def threads_of(daemon, wanted):
 
 def exact(count, *options, env=None):
     fixture, daemon, wanted = totals(count, *options, env=env)
+    note = get(daemon, "/alloc")["note"]
+    equal("children" in (note or ""), "--follow-forks" in options, f"children in the note {note!r}")
     functions(daemon, wanted["functions"])
     threads_of(daemon, wanted)
     daemon.stop()
@@ -192,7 +194,7 @@ def main():
     off()
     exact(1)
     exact(8)
-    exact(2, "--ring-size", "4")
+    exact(2, "--ring-size", "4", "--follow-forks")
     exact(4, env={"HOTPATHD_NO_SESSIONS": "1"})  # kernels before 6.13
     heap()
     estimates()

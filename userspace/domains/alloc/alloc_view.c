@@ -97,6 +97,16 @@ static const char *mode_of(const struct hp_alloc_board *board)
 	return board->exact ? "exact" : "partial";
 }
 
+/* What an answer leaves out, in one sentence; NULL: nothing that its figures do not say. */
+static const char *note_of(const struct hp_alloc_board *board, const struct hp_settings *settings)
+{
+	if (board->stopped[0])
+		return board->stopped;
+	return settings->follow_forks ? "what children request is not measured: attach to a child "
+					"itself (--pid)"
+				      : NULL;
+}
+
 static void add_costs(struct hp_json *json, const struct hp_alloc_board *board)
 {
 	hp_json_begin_object(json, "cost");
@@ -123,7 +133,7 @@ static int render(const struct hp_snapshot *base, const struct hp_settings *sett
 	hp_json_begin_object(json, NULL);
 	hp_json_u64(json, "current_elapsed_ns", base->now_ns - base->start_ns);
 	hp_json_str(json, "mode", mode_of(board));
-	hp_json_str(json, "note", board->stopped[0] ? board->stopped : NULL);
+	hp_json_str(json, "note", note_of(board, settings));
 	hp_json_u64(json, "measured_ns",
 		    board->attached_ns ? (board->stopped_ns ? board->stopped_ns : base->now_ns) -
 						 board->attached_ns
@@ -196,6 +206,7 @@ int hp_alloc_print(const struct hp_snapshot *base, const struct hp_settings *set
 	const struct alloc_snapshot *snapshot = (const struct alloc_snapshot *)base;
 	const struct hp_alloc_cell *sums = &snapshot->sums;
 	struct hp_alloc_held live = hp_alloc_held(sums);
+	const char *note = note_of(&snapshot->board, settings);
 	char requested[HP_UNITS_MAX], held[HP_UNITS_MAX];
 
 	hp_terminal_print(
@@ -207,7 +218,7 @@ int hp_alloc_print(const struct hp_snapshot *base, const struct hp_settings *set
 		(unsigned long long)sums->failed, (unsigned long long)sums->releases,
 		(unsigned long long)sums->unknown, (unsigned long long)live.blocks,
 		hp_units_bytes(held, sizeof(held), live.bytes));
-	if (snapshot->board.stopped[0])
-		hp_terminal_print(out, width, 2, "  %s", snapshot->board.stopped);
+	if (note)
+		hp_terminal_print(out, width, 2, "  %s", note);
 	return 0;
 }
