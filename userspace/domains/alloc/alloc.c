@@ -42,7 +42,7 @@
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/family.h"
-#include "engine/settings.h"
+#include "engine/taskiter.h"
 #include "target/target.h"
 
 struct alloc {
@@ -112,63 +112,28 @@ static void start_over(struct alloc *alloc)
 	alloc->list_link = -1;
 }
 
-static int attach_list(struct alloc *alloc, int list_fd)
+static int add(void *arg, const void *record)
 {
-	bool follow = hp_engine_settings(alloc->engine)->follow_forks;
-	union bpf_iter_link_info info = {
-		.task.pid = (uint32_t)hp_target_pid(hp_engine_target(alloc->engine))};
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	int fd = bpf_link_create(list_fd, 0, BPF_TRACE_ITER, follow ? NULL : &opts);
+	struct hp_alloc_threads *threads = arg;
+	const struct hp_alloc_thread *thread = record;
 
-	if (fd < 0) /* kernels before 6.1 cannot bind it to a process: the program filters anyway */
-		fd = bpf_link_create(list_fd, 0, BPF_TRACE_ITER, NULL);
-	if (fd >= 0)
-		alloc->list_link = fd;
-	return fd < 0 ? fd : 0;
-}
-
-static int read_all(int fd, struct hp_alloc_threads *threads)
-{
-	struct hp_alloc_thread buffer[64];
-	size_t have = 0;
-
-	threads->len = 0;
-	for (;;) {
-		ssize_t got = read(fd, (char *)buffer + have, sizeof(buffer) - have);
-		size_t n;
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			return have ? -EBADMSG : 0;
-		have += (size_t)got;
-		n = have / sizeof(buffer[0]);
-		for (size_t i = 0; i < n; i++) {
-			if (hp_vec_push(threads, buffer[i]) < 0)
-				return -ENOMEM;
-		}
-		have -= n * sizeof(buffer[0]);
-		memmove(buffer, buffer + n, have);
-	}
+	return hp_vec_push(threads, *thread);
 }
 
 static int read_threads(struct alloc *alloc)
 {
-	HP_AUTO_FD int fd = -1;
 	struct hp_alloc_board board;
-	int r = 0;
 
 	hp_alloc_probe_board(alloc->probe, &board);
 	if (board.list_fd < 0)
 		return 0;
 	if (alloc->list_link < 0)
-		r = attach_list(alloc, board.list_fd);
-	if (r < 0)
-		return r;
-	fd = bpf_iter_create(alloc->list_link);
-	return fd < 0 ? fd : read_all(fd, &alloc->threads);
+		alloc->list_link = hp_taskiter_attach(alloc->engine, board.list_fd);
+	if (alloc->list_link < 0)
+		return alloc->list_link;
+	alloc->threads.len = 0;
+	return hp_taskiter_read(alloc->list_link, sizeof(struct hp_alloc_thread), add,
+				&alloc->threads);
 }
 
 bool hp_alloc_read_threads(void *state)

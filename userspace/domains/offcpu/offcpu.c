@@ -44,6 +44,7 @@
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
+#include "engine/taskiter.h"
 #include "hotpathd/abi/offcpu.h"
 #include "target/target.h"
 
@@ -55,7 +56,7 @@ enum { LINK_SWITCH, LINK_WAKING, LINK_FORK, NLINKS };
 struct offcpu {
 	struct hp_engine *engine;
 	struct hp_offcpu_bpf *skel;
-	struct bpf_link *list;
+	int list; /* of the task iterator; -1 = not attached */
 	struct bpf_link *links[NLINKS];
 	struct hp_offcpu_model *model;
 	struct hp_offcpu_stacks *stacks;
@@ -78,26 +79,13 @@ static void offcpu_close(void *state)
 	if (!offcpu)
 		return;
 	detach(offcpu);
-	bpf_link__destroy(offcpu->list);
+	if (offcpu->list >= 0)
+		close(offcpu->list);
 	hp_offcpu_names_free(offcpu->names);
 	hp_offcpu_stacks_free(offcpu->stacks);
 	hp_offcpu_model_free(offcpu->model);
 	hp_offcpu_bpf__destroy(offcpu->skel);
 	free(offcpu);
-}
-
-static int attach_list(struct offcpu *offcpu)
-{
-	bool follow = hp_engine_settings(offcpu->engine)->follow_forks;
-	pid_t pid = hp_target_pid(hp_engine_target(offcpu->engine));
-	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-
-	offcpu->list =
-		bpf_program__attach_iter(offcpu->skel->progs.hp_offcpu_list, follow ? NULL : &opts);
-	if (!offcpu->list) /* kernels before 6.1 cannot bind it to a process: the program filters anyway */
-		offcpu->list = bpf_program__attach_iter(offcpu->skel->progs.hp_offcpu_list, NULL);
-	return offcpu->list ? 0 : -errno;
 }
 
 /* Forks first: a thread that starts before the first reading is then either listed there or seen. */
@@ -114,7 +102,9 @@ static int attach(struct offcpu *offcpu)
 		if (!offcpu->links[i])
 			return -errno;
 	}
-	return attach_list(offcpu);
+	offcpu->list = hp_taskiter_attach(offcpu->engine,
+					  bpf_program__fd(offcpu->skel->progs.hp_offcpu_list));
+	return offcpu->list < 0 ? offcpu->list : 0;
 }
 
 static int load(struct offcpu *offcpu)
@@ -132,44 +122,20 @@ static int load(struct offcpu *offcpu)
 	return r < 0 ? r : attach(offcpu);
 }
 
-static int read_all(int fd, struct hp_offcpu_model *model)
+static int add(void *arg, const void *record)
 {
-	struct hp_offcpu_thread threads[16];
-	size_t have = 0;
-
-	for (;;) {
-		ssize_t got = read(fd, (char *)threads + have, sizeof(threads) - have);
-		size_t n;
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			return have ? -EBADMSG : 0;
-		have += (size_t)got;
-		n = have / sizeof(threads[0]);
-		for (size_t i = 0; i < n; i++) {
-			int r = hp_offcpu_model_add(model, &threads[i]);
-
-			if (r < 0)
-				return r;
-		}
-		have -= n * sizeof(threads[0]);
-		memmove(threads, threads + n, have);
-	}
+	return hp_offcpu_model_add(arg, record);
 }
 
 static void offcpu_collect(void *state, uint64_t now_ns)
 {
 	struct offcpu *offcpu = state;
-	HP_AUTO_FD int fd = bpf_iter_create(bpf_link__fd(offcpu->list));
 	int r;
 
 	if (!offcpu->links[LINK_SWITCH])
 		return; /* detached: what is in progress would be taken for what was last seen */
 	hp_offcpu_model_begin(offcpu->model);
-	r = fd < 0 ? fd : read_all(fd, offcpu->model);
+	r = hp_taskiter_read(offcpu->list, sizeof(struct hp_offcpu_thread), add, offcpu->model);
 	if (r < 0) {
 		offcpu->read_errors++;
 		hp_log(HP_LOG_DEBUG, "offcpu", "reading failed: %s", hp_err_name(r));
@@ -185,6 +151,7 @@ static int offcpu_open(struct hp_engine *engine, void **ret_state, struct hp_err
 	if (!offcpu)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	offcpu->engine = engine;
+	offcpu->list = -1;
 	r = hp_offcpu_model_new(&offcpu->model);
 	if (r == 0)
 		r = hp_offcpu_stacks_new(&offcpu->stacks);

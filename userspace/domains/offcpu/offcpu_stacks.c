@@ -15,7 +15,7 @@
 
 _Static_assert(WAKER_MAX <= HP_OFFCPU_FRAMES, "a job holds a waker's stack, too");
 
-struct todo {
+struct nameless {
 	uint32_t stack, waker;
 	uint64_t ts_ns;
 };
@@ -26,8 +26,8 @@ struct hp_offcpu_stacks {
 	bool stopping;
 	HP_VEC(struct hp_offcpu_stack) stacks;
 	struct hp_map *index; /* hash -> place */
-	HP_VEC(struct todo) todo;
-	size_t done; /* of todo */
+	HP_VEC(struct nameless) nameless;
+	size_t done; /* of nameless */
 	struct hp_offcpu_sums sums;
 };
 
@@ -63,7 +63,7 @@ void hp_offcpu_stacks_free(struct hp_offcpu_stacks *stacks)
 			free(stack->wakers[i].frames.addrs);
 	}
 	hp_vec_free(&stacks->stacks);
-	hp_vec_free(&stacks->todo);
+	hp_vec_free(&stacks->nameless);
 	hp_map_free(stacks->index);
 	pthread_cond_destroy(&stacks->changed);
 	pthread_mutex_destroy(&stacks->lock);
@@ -132,8 +132,8 @@ static bool same(const struct hp_offcpu_stack *stack, const struct hp_offcpu_eve
 
 static int enqueue(struct hp_offcpu_stacks *stacks, uint32_t stack, uint32_t waker, uint64_t ts_ns)
 {
-	struct todo todo = {.stack = stack, .waker = waker, .ts_ns = ts_ns};
-	int r = hp_vec_push(&stacks->todo, todo);
+	struct nameless next = {.stack = stack, .waker = waker, .ts_ns = ts_ns};
+	int r = hp_vec_push(&stacks->nameless, next);
 
 	if (r == 0)
 		pthread_cond_signal(&stacks->changed);
@@ -343,23 +343,23 @@ enum hp_offcpu_next hp_offcpu_stacks_next(struct hp_offcpu_stacks *stacks, uint6
 
 	const struct hp_offcpu_stack *stack;
 	const struct hp_offcpu_frames *frames;
-	const struct todo *todo;
+	const struct nameless *first;
 	bool in_time = true;
 
 	pthread_mutex_lock(&stacks->lock);
-	while (stacks->done == stacks->todo.len && !stacks->stopping && in_time)
+	while (stacks->done == stacks->nameless.len && !stacks->stopping && in_time)
 		in_time = pthread_cond_timedwait(&stacks->changed, &stacks->lock, &until) == 0;
-	if (stacks->done == stacks->todo.len)
+	if (stacks->done == stacks->nameless.len)
 		next = stacks->stopping ? HP_OFFCPU_STOPPED : HP_OFFCPU_TIME;
 	if (next == HP_OFFCPU_JOB) {
-		todo = &stacks->todo.data[stacks->done++];
-		stack = &stacks->stacks.data[todo->stack];
-		frames = frames_of(stacks, todo->stack, todo->waker);
-		ret_job->stack = todo->stack;
-		ret_job->waker = todo->waker;
-		ret_job->tgid = todo->waker < HP_OFFCPU_WAKERS ? stack->wakers[todo->waker].tgid
-							       : stack->tgid;
-		ret_job->ts_ns = todo->ts_ns;
+		first = &stacks->nameless.data[stacks->done++];
+		stack = &stacks->stacks.data[first->stack];
+		frames = frames_of(stacks, first->stack, first->waker);
+		ret_job->stack = first->stack;
+		ret_job->waker = first->waker;
+		ret_job->tgid = first->waker < HP_OFFCPU_WAKERS ? stack->wakers[first->waker].tgid
+								: stack->tgid;
+		ret_job->ts_ns = first->ts_ns;
 		ret_job->nkernel = frames->nkernel;
 		ret_job->n = frames->n;
 		memcpy(ret_job->addrs, frames->addrs, frames->n * sizeof(frames->addrs[0]));

@@ -29,6 +29,7 @@
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
+#include "engine/taskiter.h"
 #include "hotpathd/abi/threads.h"
 #include "target/proc.h"
 #include "target/target.h"
@@ -39,7 +40,7 @@
 struct threads {
 	struct hp_engine *engine;
 	struct hp_threads_bpf *skel;
-	struct bpf_link *list;
+	int list; /* of the task iterator; -1 = not attached */
 	struct bpf_link *gone;
 	struct hp_threads_model *model;
 	uint64_t rss_max;
@@ -53,7 +54,8 @@ static void threads_close(void *state)
 	if (!threads)
 		return;
 	bpf_link__destroy(threads->gone);
-	bpf_link__destroy(threads->list);
+	if (threads->list >= 0)
+		close(threads->list);
 	hp_threads_bpf__destroy(threads->skel);
 	hp_threads_model_free(threads->model);
 	free(threads);
@@ -61,17 +63,10 @@ static void threads_close(void *state)
 
 static int attach(struct threads *threads)
 {
-	bool follow = hp_engine_settings(threads->engine)->follow_forks;
-	pid_t pid = hp_target_pid(hp_engine_target(threads->engine));
-	union bpf_iter_link_info info = {.task.pid = (uint32_t)pid};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
-
-	threads->list = bpf_program__attach_iter(threads->skel->progs.hp_thread_list,
-						 follow ? NULL : &opts);
-	if (!threads->list) /* kernels before 6.1 cannot bind it to a process: the program filters anyway */
-		threads->list = bpf_program__attach_iter(threads->skel->progs.hp_thread_list, NULL);
-	if (!threads->list)
-		return -errno;
+	threads->list = hp_taskiter_attach(threads->engine,
+					   bpf_program__fd(threads->skel->progs.hp_thread_list));
+	if (threads->list < 0)
+		return threads->list;
 	threads->gone = bpf_program__attach(threads->skel->progs.hp_thread_gone);
 	return threads->gone ? 0 : -errno;
 }
@@ -91,38 +86,14 @@ static int load(struct threads *threads)
 	return r < 0 ? r : attach(threads);
 }
 
-static int read_all(int fd, struct hp_threads_model *model)
+static int add(void *arg, const void *record)
 {
-	struct hp_thread_sample samples[64];
-	size_t have = 0;
-
-	for (;;) {
-		ssize_t got = read(fd, (char *)samples + have, sizeof(samples) - have);
-		size_t n;
-
-		if (got < 0 && (errno == EINTR || errno == EAGAIN))
-			continue;
-		if (got < 0)
-			return -errno;
-		if (got == 0)
-			return have ? -EBADMSG : 0;
-		have += (size_t)got;
-		n = have / sizeof(samples[0]);
-		for (size_t i = 0; i < n; i++) {
-			int r = hp_threads_model_add(model, &samples[i]);
-
-			if (r < 0)
-				return r;
-		}
-		have -= n * sizeof(samples[0]);
-		memmove(samples, samples + n, have);
-	}
+	return hp_threads_model_add(arg, record);
 }
 
 static void threads_collect(void *state, uint64_t now_ns)
 {
 	struct threads *threads = state;
-	HP_AUTO_FD int fd = bpf_iter_create(bpf_link__fd(threads->list));
 	uint64_t rss = hp_proc_rss_bytes(hp_target_pid(hp_engine_target(threads->engine)));
 	int r;
 
@@ -131,7 +102,7 @@ static void threads_collect(void *state, uint64_t now_ns)
 	if (!hp_target_alive(hp_engine_target(threads->engine)))
 		return; /* the last reading of the living stays */
 	hp_threads_model_begin(threads->model, now_ns);
-	r = fd < 0 ? fd : read_all(fd, threads->model);
+	r = hp_taskiter_read(threads->list, sizeof(struct hp_thread_sample), add, threads->model);
 	if (r < 0) {
 		threads->read_errors++;
 		hp_log(HP_LOG_DEBUG, "threads", "reading failed: %s", hp_err_name(r));
@@ -148,6 +119,7 @@ static int threads_open(struct hp_engine *engine, void **ret_state, struct hp_er
 	if (!threads)
 		return hp_err_set(err, -ENOMEM, "out of memory");
 	threads->engine = engine;
+	threads->list = -1;
 	r = hp_threads_model_new(&threads->model);
 	if (r == 0)
 		r = load(threads);
