@@ -1,5 +1,6 @@
 """Programs of the distribution under load, for tests that attach to what we did not write: each gives the pid to look at, and the
 processes to kill afterwards, the load first."""
+import contextlib
 import glob
 import os
 import shutil
@@ -62,9 +63,10 @@ def postgres():
 
     def backend():
         for pid in subprocess.run(["pgrep", "-P", str(server.pid)], capture_output=True, text=True, check=True).stdout.split():
-            with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
-                if "SELECT" in file.read():
-                    return int(pid)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # backends come and go
+                with open(f"/proc/{pid}/cmdline", encoding="utf-8", errors="replace") as file:
+                    if "SELECT" in file.read():
+                        return int(pid)
         return None
     return harness.wait_until(backend, what="a busy backend of postgres"), [load, server]
 
