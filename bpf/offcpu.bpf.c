@@ -199,8 +199,10 @@ static __always_inline void conclude(struct hp_offcpu_task *own, __u64 now,
 }
 
 /*
- * Now and then a thread leaves a CPU that it was not seen to get (6.18: 3 of 600,000 times, the cause is not known). If a thread
- * leaves a CPU that it was not seen to get, the scheduler's count says how long it had it.
+ * Now and then a thread leaves a CPU that it was not seen to get. The tracepoint did not fire: on virtual machines whose
+ * supervisor runs threads in the guest that the kernel does not trace, the switch from one of them to our thread is not reported
+ * to anybody (ftrace saw 40 switches to such threads and none from them), nor what hard interrupts wake while it runs. Then the
+ * scheduler's count says how long the thread had the CPU.
  */
 static __always_inline void conclude_unseen(struct task_struct *task, struct hp_offcpu_task *own,
 					    __u64 now)

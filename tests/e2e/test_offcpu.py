@@ -53,8 +53,12 @@ def check_profile(daemon, body):
     for name, ns in wanted.items():
         within(got[name]["self_ns"], ns * 0.98, ns * 1.02 + 1e6, f"profile of {name}")
         equal(got[name]["self_ns"], got[name]["total_ns"], f"self of {name}, which is innermost")
-    below = sum(s["ns"] for s in body["stacks"] if "work" in s["frames"])
-    within(got["work"]["total_ns"], below * 0.98, below * 1.02 + 1e6, "waits below work()")
+    # The many short waits for the disk are drawn, and each that is stands for others: some 40 of 90 ms is their error.
+    drawn = ("disk", "preempted")
+    exact = sum(s["ns"] for s in body["stacks"] if "work" in s["frames"] and s["wait"] not in drawn)
+    below = got["work"]["total_ns"] - sum(got[f"[{wait}]"]["self_ns"] for wait in drawn if f"[{wait}]" in got)
+    within(below, exact * 0.98, exact * 1.02 + 1e6, "waits below work() that are not drawn")
+    expect(got["[disk]"]["self_ns"] > 0, "no wait for the disk is in the profile")
     wall = daemon.get("/profile?type=wall&format=json&window=600")
     on = daemon.get("/profile?type=cpu&format=json&window=600")
     within(wall["weight_ns"], profile["weight_ns"], profile["weight_ns"] + on["weight_ns"] + 1e9, "all time")
@@ -82,15 +86,17 @@ def causes():
         late = max(0, entry["run_queue_ns"] - run_delay(fixture.pid, want["tid"]))
         within(entry["waits"][wait]["ns"], truth * 0.98 - late, truth * 1.02,
                f"{wait} of {name} ({want}, late {late}, {entry})")
-        within(entry["transitions_missed"], 0, 2, f"transitions of {name} that were missed")
+        # On some machines the kernel is silent on switches from threads of the machine's supervisor (docs/offcpu.md).
+        within(entry["transitions_missed"], 0, max(2, 0.03 * entry["switches"]), f"transitions of {name} that were missed")
     # Few switches: every one has its stack, so stacks are exact as well.
     for want in wanted:
         found = stacks_of(body, want["wait"], fixture.pid)
-        total, exact = sum(s["ns"] for s in found), got[want["tid"]]["waits"][want["wait"]]["ns"]
-        rare = want["wait"] != "disk"
+        entry, rare = got[want["tid"]], want["wait"] != "disk"
+        total, exact = sum(s["ns"] for s in found), entry["waits"][want["wait"]]["ns"]
+        lost = entry["transitions_missed"] / entry["waits"][want["wait"]]["count"]  # of these, the stack was not taken
         expect(found and (not rare or all(s["standard_error_ns"] == 0 for s in found)),
                f"stacks of {want['name']} are estimates")
-        expect(total >= exact * (0.98 if rare else 0.8), f"stacks of {want['name']} have {total} of {exact} ns")
+        expect(total >= exact * ((0.98 if rare else 0.8) - lost), f"stacks of {want['name']} have {total} of {exact} ns")
     check_wakers(body, fixture, wanted)
     schema.check("GET", "/offcpu", 200, body)
     check_profile(daemon, body)
