@@ -1,7 +1,7 @@
 /*
  * CPU: which functions the target's CPU time goes to.
  *
- * One perf event per CPU, cpu-clock or hardware cycles where there is a PMU, runs hp_cpu_sample, which
+ * One perf event per CPU (cpu_events.h), cpu-clock or hardware cycles where there is a PMU, runs hp_cpu_sample, which
  * keeps only samples of the target's thread group (a per-task event would cost at every context switch)
  * and sends user stack (bpf/lib/unwind.bpf.h) and kernel stack as one ring record. The engine appends records to the
  * current slice; once a second, and at a POST, it cuts the slice and hands it to the worker thread, which
@@ -14,17 +14,13 @@
 #include "domains/cpu/cpu.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <bpf/libbpf.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "domains/cpu/cpu_capture.h"
+#include "domains/cpu/cpu_events.h"
 #include "domains/cpu/cpu_raw.h"
 #include "domains/cpu/cpu_report.h"
 #include "domains/cpu/cpu_view.h"
@@ -32,7 +28,6 @@
 #include "engine/core.h"
 #include "engine/engine.h"
 #include "engine/settings.h"
-#include "probe/kfeat.h"
 #include "target/target.h"
 
 /* The skeleton has members of the types above. */
@@ -46,7 +41,7 @@ struct cpu {
 	struct hp_engine *engine;
 	struct hp_cpu_bpf *skel;
 	struct hp_cpu_worker *worker;
-	HP_VEC(struct bpf_link *) links;
+	struct hp_cpu_events events;
 	struct hp_cpu_raw *slice;
 	struct hp_cpu_report *report;
 	bool capturing;
@@ -68,20 +63,13 @@ static void on_report(void *arg, struct hp_cpu_report *report, bool snapshot, co
 		cpu->capturing = false;
 }
 
-static void detach(struct cpu *cpu)
-{
-	hp_vec_each(link, &cpu->links)
-		bpf_link__destroy(*link);
-	hp_vec_free(&cpu->links);
-}
-
 static void cpu_close(void *state)
 {
 	struct cpu *cpu = state;
 
 	if (!cpu)
 		return;
-	detach(cpu);
+	hp_cpu_events_close(&cpu->events);
 	hp_cpu_worker_free(cpu->worker);
 	hp_cpu_bpf__destroy(cpu->skel);
 	hp_cpu_report_free(cpu->report);
@@ -101,48 +89,6 @@ static int cut(struct cpu *cpu, uint64_t now_ns, bool snapshot)
 	return hp_cpu_worker_post(cpu->worker, slice, snapshot);
 }
 
-static int attach_one(struct cpu *cpu, int on_cpu, unsigned hz)
-{
-	bool cycles = hp_kfeat_has(HP_KFEAT_CYCLES);
-	struct perf_event_attr attr = {
-		.type = cycles ? PERF_TYPE_HARDWARE : PERF_TYPE_SOFTWARE,
-		.size = sizeof(attr),
-		.config = cycles ? PERF_COUNT_HW_CPU_CYCLES : PERF_COUNT_SW_CPU_CLOCK,
-		.freq = 1,
-		.sample_freq = hz,
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, on_cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	struct bpf_link *link;
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	link = bpf_program__attach_perf_event(cpu->skel->progs.hp_cpu_sample, fd);
-	if (!link) {
-		r = -errno;
-		close(fd);
-		return r;
-	}
-	r = hp_vec_push(&cpu->links, link);
-	if (r < 0)
-		bpf_link__destroy(link);
-	return r;
-}
-
-static int attach(struct cpu *cpu)
-{
-	unsigned hz = hp_engine_settings(cpu->engine)->cpu_hz;
-	int ncpus = libbpf_num_possible_cpus();
-	int r = 0;
-
-	for (int i = 0; i < ncpus; i++) {
-		r = attach_one(cpu, i, hz);
-		if (r < 0 && r != -ENODEV) /* ENODEV: offline */
-			return r;
-	}
-	return cpu->links.len ? 0 : r;
-}
-
 static int load(struct cpu *cpu)
 {
 	const struct hp_core *core = hp_engine_core(cpu->engine);
@@ -156,7 +102,8 @@ static int load(struct cpu *cpu)
 	if (r == 0)
 		r = hp_cpu_bpf__load(cpu->skel);
 	if (r == 0)
-		r = attach(cpu);
+		r = hp_cpu_events_open(&cpu->events, cpu->skel->progs.hp_cpu_sample,
+				       hp_engine_settings(cpu->engine)->cpu_hz);
 	return r;
 }
 
@@ -201,6 +148,7 @@ static void cpu_collect(void *state, uint64_t now_ns)
 
 	if (now_ns - cpu->slice->start_ns >= due || cpu->slice->words.len > MAX_WORDS)
 		cut(cpu, now_ns, false);
+	hp_cpu_events_tick(&cpu->events, now_ns);
 }
 
 static int post_status(struct cpu *cpu, const char *method)
@@ -257,7 +205,9 @@ static int cpu_snapshot(void *state, const struct hp_query *query, const char *m
 
 static void cpu_stop(void *state)
 {
-	detach(state);
+	struct cpu *cpu = state;
+
+	hp_cpu_events_close(&cpu->events);
 }
 
 /* The last slice, then whatever the worker still sends. */
