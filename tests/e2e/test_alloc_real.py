@@ -42,6 +42,14 @@ def counts(path):
         return dict(zip(NAMES, struct.unpack("4Q", file.read(32))))
 
 
+def at_rest(path, daemon):
+    """What both have counted at one moment: nothing was requested while they were asked."""
+    def both():
+        before, got = counts(path), daemon.get("/alloc")
+        return counts(path) == before and (before, got)
+    return wait_until(both, what="a moment without requests")
+
+
 def compare(name, argv, work, ready):
     """@work: does it and waits for its end."""
     path = os.path.join(temp_dir(), f"counts_{name}")
@@ -52,11 +60,10 @@ def compare(name, argv, work, ready):
     wait_until(lambda: counts(path)["requests"] > 0, what=f"the counter in {name}")
     daemon = Daemon("--pid", program.pid, "--domains", "alloc", "--overhead", 100)
     wait_until(lambda: daemon.get("/alloc")["mode"] in ("exact", "partial"), what="probes")
-    before = counts(path)
-    start = daemon.get("/alloc")
+    before, start = at_rest(path, daemon)
     work(program)
-    wanted = {n: counts(path)[n] - before[n] for n in NAMES}
-    got = daemon.get("/alloc")
+    after, got = at_rest(path, daemon)
+    wanted = {n: after[n] - before[n] for n in NAMES}
     expect(wanted["requests"] > 1000, f"{name} asked for memory {wanted['requests']} times only")
     for ours, theirs in (("requests", "requests"), ("requested_bytes", "bytes"), ("releases", "releases")):
         within(got[ours] - start[ours], wanted[theirs] * 0.999 - 2, wanted[theirs] * 1.001 + 2, f"{ours} of {name}, mode {got['mode']}")
