@@ -40,6 +40,7 @@ struct task_struct {
 	struct uprobe_task *utask;
 	unsigned long sas_ss_sp;
 	unsigned long sas_ss_size;
+	__u64 start_time;
 };
 
 /* What a uprobe program gets; behind the stack pointer what the kernel keeps elsewhere. */
